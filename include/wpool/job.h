@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A job: a function, its payload, and what goes with them.
+ *
+ * Life of a job: accepted (a submit call took it) -> run or dropped -> cleaned up. Each accepted
+ * job is run once, or dropped once by a stop; its cleanup runs exactly once in either case, after
+ * the outcome is known and before anybody who waits for the job is told.
+ */
+#ifndef WPOOL_JOB_H
+#define WPOOL_JOB_H
+
+#include <stdint.h>
+
+#include <wpool/export.h>
+
+WP_BEGIN_DECLS
+
+struct wp_ctx;
+struct wp_pool;
+
+/*
+ * The work. Runs on a worker's thread with no lock held. 0 is success; anything else counts the
+ * job as failed and is its result (wp_submit_wait returns it, wp_error_handler is told).
+ */
+typedef int (*wp_job_fn)(void *payload);
+
+/* Runs once per accepted job, whatever became of it; usually frees the payload. */
+typedef void (*wp_cleanup_fn)(void *payload);
+
+/*
+ * Copied by every submit call: the struct may go out of scope as soon as the call returns. The
+ * payload stays the caller's until the job's cleanup has run.
+ */
+struct wp_job {
+	wp_job_fn fn;          /* must not be NULL */
+	void *payload;         /* passed to fn and cleanup; wpool never looks at it */
+	struct wp_ctx *ctx;    /* reserved for cancellation contexts: must be NULL */
+	wp_cleanup_fn cleanup; /* may be NULL */
+};
+
+/* What a running job may know of itself. */
+struct wp_job_info {
+	uint64_t id;          /* unique among the jobs of this pool; its place in line */
+	unsigned worker;      /* index of the worker that runs it, 0 .. workers-1 */
+	unsigned attempt;     /* which try this is, from 1 */
+	struct wp_pool *pool; /* the pool that runs it */
+	struct wp_ctx *ctx;   /* the job's own context */
+};
+
+/*
+ * The job that runs on the calling thread; NULL outside a job. The struct is valid until the job
+ * returns, or until it makes a call that runs another job on this thread (a submit to a full
+ * pool, wp_submit_wait).
+ */
+WP_API const struct wp_job_info *wp_job_current(void);
+
+WP_END_DECLS
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pool: a lane of jobs, the workers that run them, and their lifecycle.
+ *
+ *     open --shutdown--> draining --all jobs finished--> stopped
+ *       \------stop----> stopping --queued jobs dropped, running jobs finished--> stopped
+ *
+ * Every accepted job runs once or, after a stop, is dropped once; nothing else can happen to it.
+ * Unless a function says otherwise it may be called by any thread at any time between create and
+ * destroy, also from inside a job.
+ */
+#ifndef WPOOL_POOL_H
+#define WPOOL_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <wpool/clock.h>
+#include <wpool/export.h>
+#include <wpool/job.h>
+#include <wpool/metrics.h>
+
+WP_BEGIN_DECLS
+
+struct wp_pool;
+
+/* How the pool orders its jobs. */
+enum wp_queue_type {
+	WP_QUEUE_FIFO = 0, /* first in, first out over all producers */
+};
+
+/* "FIFO", or "unknown". */
+WP_API const char *wp_queue_type_name(enum wp_queue_type type);
+
+/* What on_error is told about a job that did not return 0. Valid during the call. */
+struct wp_job_error {
+	struct wp_pool *pool;
+	uint64_t job_id;     /* as in struct wp_job_info */
+	unsigned worker;     /* index of the worker that ran it */
+	unsigned attempt;    /* which try this was, from 1 */
+	int code;            /* what the job returned */
+	const char *message; /* wp_strerror(code) where code is a known error, else "job failed" */
+	wp_job_fn fn;        /* the job */
+	void *payload;       /* not yet cleaned up */
+};
+
+/*
+ * Called on the worker's thread, possibly on several at once, after the job returned and before
+ * its cleanup. It may submit jobs; it must not wait for, shut down or destroy the pool.
+ */
+typedef void (*wp_error_handler)(void *self, const struct wp_job_error *error);
+
+/* Something inside the pool went wrong that does not stop it, e.g. a worker could not be pinned. */
+struct wp_pool_event {
+	struct wp_pool *pool;
+	int code;            /* a negative errno */
+	const char *message; /* what was tried, with the reason; valid during the call */
+	unsigned worker;     /* the worker it concerns, or UINT_MAX */
+};
+typedef void (*wp_event_handler)(void *self, const struct wp_pool_event *event);
+
+/* Zero in any field but size means its default. Durations are nanoseconds. */
+struct wp_options {
+	size_t size;            /* sizeof(struct wp_options), set by the caller */
+	const char *name;       /* threads are "<name>/<index>"; copied; default "wpool" */
+	unsigned workers;       /* 1 .. 1024; default wp_usable_cpus() */
+	size_t capacity;        /* jobs queued at most, exactly; default 65536 */
+	uint32_t segment_size;  /* slots per segment, 1 .. WP_SEGMENT_SIZE_MAX; default 1024 */
+	uint32_t segment_count; /* segments touched at creation; default 0 */
+	uint32_t pool_capacity; /* idle segments whose memory is kept; the rest goes back to
+	                                  the system; default 0: all are kept */
+	enum wp_queue_type queue_type; /* default WP_QUEUE_FIFO */
+	bool pin_workers;              /* bind worker i to the i-th usable CPU; the environment
+	                                  variable WP_PIN_WORKERS=1 or 0 overrides it */
+	bool contain_faults;           /* not available in this version: must be false */
+	bool timing;                   /* time each job by itself, not each batch: enables
+	                                  run_ns_max in wp_pool_stats; two clock reads per job */
+	uint32_t batch_max;            /* jobs a worker claims at once, 1 .. 256; default 256 */
+	uint64_t spin_ns;              /* how long the last awake worker looks for work before it
+	                                  sleeps; at most 1 s; default 50 us */
+	uint64_t poll_gap_ns;          /* longest pause between two looks while jobs flow, by which
+	                                  batches grow; at most 1 ms; default 4 us */
+	uint64_t batch_ns;             /* run time that one claim should not exceed, by the cost of
+	                                  recent jobs; at most 1 s; default 10 us */
+	size_t stack_size;             /* of a worker's thread, bytes; default: the system's */
+	uint64_t shutdown_timeout;     /* how long wp_pool_destroy drains; default 30 s */
+	const struct wp_metrics_ops *metrics; /* copied; default wp_metrics_noop */
+	void *metrics_self;                   /* passed to its functions */
+	wp_error_handler on_error;            /* may be NULL: failures are only counted */
+	void *on_error_self;                  /* passed to on_error */
+	wp_event_handler on_event;            /* may be NULL: events are dropped */
+	void *on_event_self;                  /* passed to on_event */
+};
+
+#define WP_OPTIONS_INIT                           \
+	{                                         \
+		.size = sizeof(struct wp_options) \
+	}
+
+#define WP_WORKERS_MAX 1024u
+
+/*
+ * Replaces every zero field by its default, so that the caller can read what will be used.
+ * Idempotent. 0; WP_EINVAL: o is NULL or o->size is not that of this version.
+ */
+WP_API int wp_options_fill_defaults(struct wp_options *o);
+
+/*
+ * Says whether a pool can be made from the options: 0 or WP_EINVAL. Where why is not NULL, *why is
+ * set to a constant text that names the field and its range, or to NULL when all is well.
+ */
+WP_API int wp_options_validate(const struct wp_options *o, const char **why);
+
+/*
+ * Starts a pool; its workers run when the call returns. options may be NULL: all defaults; they
+ * are copied. 0; WP_EINVAL: wp_options_validate tells why; WP_ENOMEM: memory or a thread could not
+ * be had. On error *pool is NULL and nothing is left behind. The calling thread's signal mask is
+ * unchanged; workers block all signals but the ones a thread raises itself by a fault.
+ */
+WP_API int wp_pool_create(struct wp_pool **pool, const struct wp_options *options);
+
+/*
+ * Waits until nothing is queued or running; the pool stays open. 0; WP_ETIMEDOUT; WP_EDEADLK from
+ * inside a job of this pool; WP_EINVAL: pool is NULL. With others submitting at the same time it
+ * returns when the pool was seen at rest once.
+ */
+WP_API int wp_pool_wait(struct wp_pool *pool, uint64_t deadline);
+
+/*
+ * What became of the accepted jobs. accepted = completed + cancelled + dropped + running, and
+ * running is 0 in a final report.
+ */
+struct wp_stop_report {
+	uint64_t completed; /* ran to their end, whatever they returned */
+	uint64_t failed;    /* of these, returned something other than 0 */
+	uint64_t cancelled; /* not run because their context was cancelled */
+	uint64_t dropped;   /* not run because of wp_pool_stop */
+	uint64_t running;   /* queued or running when the call gave up */
+};
+
+/*
+ * Closes the pool, then waits until every accepted job has finished and the workers are gone.
+ * 0: all finished. WP_EFORCED: the deadline passed first; the pool goes on draining and the call
+ * may be made again. WP_EDEADLK from inside a job of this pool. WP_EINVAL: pool is NULL. Any
+ * number of callers at once; all that return 0 get the same report. report may be NULL.
+ */
+WP_API int wp_pool_shutdown(struct wp_pool *pool, uint64_t deadline, struct wp_stop_report *report);
+
+/*
+ * Closes the pool, drops what is queued (cleanup runs, wp_submit_wait returns WP_EDROPPED), and
+ * waits for the running jobs. When it returns no job runs and none will start. 0; WP_EDEADLK;
+ * WP_EINVAL. May be called after or during a shutdown, to cut it short.
+ */
+WP_API int wp_pool_stop(struct wp_pool *pool, struct wp_stop_report *report);
+
+/* Whether shutdown, stop or destroy has begun: submits return WP_ECLOSED. */
+WP_API bool wp_pool_is_closed(const struct wp_pool *pool);
+
+/*
+ * Shuts down with the option's shutdown_timeout, then stops, then frees the pool. No other call on
+ * the pool may be going on or follow. NULL is fine. From inside a job of the pool itself it does
+ * nothing but report an event (WP_EDEADLK): a worker cannot wait for itself.
+ */
+WP_API void wp_pool_destroy(struct wp_pool *pool);
+
+WP_END_DECLS
+
+#endif

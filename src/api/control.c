@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include <limits.h>
+
+#include <wpool/error.h>
+#include <wpool/pool.h>
+#include <wpool/stats.h>
+
+#include "engine/lifecycle.h"
+#include "engine/pool.h"
+
+int wp_pool_create(struct wp_pool **pool, const struct wp_options *options)
+{
+	struct wp_options o = WP_OPTIONS_INIT;
+	if (!pool)
+		return WP_EINVAL;
+	*pool = NULL;
+	if (options && wp_options_validate(options, NULL))
+		return WP_EINVAL;
+	if (options)
+		o = *options;
+	wp_options_fill_defaults(&o);
+	return wp__pool_start(pool, &o);
+}
+
+int wp_pool_wait(struct wp_pool *pool, uint64_t deadline)
+{
+	if (!pool)
+		return WP_EINVAL;
+	if (wp__self_in(pool))
+		return WP_EDEADLK;
+	return wp__pool_wait_rest(pool, deadline);
+}
+
+static int end(struct wp_pool *pool, uint64_t deadline, struct wp_stop_report *report)
+{
+	int error = wp__pool_wait_rest(pool, deadline);
+	if (!error)
+		wp__pool_end(pool);
+	if (report)
+		wp__pool_report(pool, report);
+	return error ? WP_EFORCED : 0;
+}
+
+int wp_pool_shutdown(struct wp_pool *pool, uint64_t deadline, struct wp_stop_report *report)
+{
+	if (!pool)
+		return WP_EINVAL;
+	if (wp__self_in(pool))
+		return WP_EDEADLK;
+	wp__pool_close(pool);
+	return end(pool, deadline, report);
+}
+
+int wp_pool_stop(struct wp_pool *pool, struct wp_stop_report *report)
+{
+	if (!pool)
+		return WP_EINVAL;
+	if (wp__self_in(pool))
+		return WP_EDEADLK;
+	wp__pool_close(pool);
+	wp__pool_discard(pool);
+	return end(pool, WP_FOREVER, report);
+}
+
+bool wp_pool_is_closed(const struct wp_pool *pool)
+{
+	return !pool || wp__segqueue_is_closed(&pool->lane);
+}
+
+void wp_pool_destroy(struct wp_pool *pool)
+{
+	if (!pool)
+		return;
+	if (wp__self_in(pool)) {
+		wp__pool_event(
+			pool, WP_EDEADLK, UINT_MAX, "pool destroyed from inside its own job");
+		return;
+	}
+	if (wp_pool_shutdown(pool, wp_after_ns(pool->options.shutdown_timeout), NULL))
+		wp_pool_stop(pool, NULL);
+	wp__pool_free(pool);
+}
+
+int wp_pool_stats(const struct wp_pool *pool, struct wp_stats *out)
+{
+	if (!pool || !out || out->size != sizeof(*out))
+		return WP_EINVAL;
+	/* Reading takes the pool's mutex and changes nothing else. */
+	wp__pool_stats((struct wp_pool *)(uintptr_t)pool, out);
+	return 0;
+}

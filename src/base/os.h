@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The only door to the kernel: nobody else makes system calls or includes <pthread.h>.
+ *
+ * Functions that can fail return 0 or a negative errno, leave errno as it was, and have a fault
+ * point (base/hooks.h). Sizes are bytes, times nanoseconds of CLOCK_MONOTONIC.
+ */
+#ifndef WP_BASE_OS_H
+#define WP_BASE_OS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#if !defined(__x86_64__) && !defined(__aarch64__)
+#include <time.h>
+#endif
+
+#include "base/atomic.h"
+
+/* ---- waiting ---- */
+
+/*
+ * Sleeps while *word is `expected`, until a wake, the deadline (UINT64_MAX: none; in the past: at
+ * once) or a signal. -ETIMEDOUT when the deadline passed, else 0; 0 promises nothing: look again.
+ */
+int wp__os_futex_wait(wp_atomic_u32 *word, uint32_t expected, uint64_t deadline);
+
+/*
+ * Wakes up to n threads that sleep on word; returns how many. The memory need not exist any more:
+ * only the address is used.
+ */
+int wp__os_futex_wake(wp_atomic_u32 *word, uint32_t n);
+
+void wp__os_yield(void);
+void wp__os_sleep(uint64_t ns);
+
+/* ---- time ---- */
+
+uint64_t wp__os_now_ns(void);
+
+#ifdef WP_EXPLORE
+uint64_t wp__os_ticks_explore(void);
+#endif
+
+/*
+ * A counter that runs at a constant rate on all CPUs and costs a few nanoseconds to read: the time
+ * stamp counter, or the arm64 generic timer; other machines use the clock.
+ */
+static inline uint64_t wp__os_ticks(void)
+{
+#if defined(WP_EXPLORE)
+	return wp__os_ticks_explore();
+#elif defined(__x86_64__)
+	return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+	uint64_t t;
+	__asm__ volatile("mrs %0, cntvct_el0" : "=r"(t));
+	return t;
+#else
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+#endif
+}
+
+/* Ticks in 1024 ns. The first call measures it, which takes about 2 ms; then it is a load. */
+uint64_t wp__os_ticks_per_1024ns(void);
+
+/* ---- threads ---- */
+
+struct wp__thread {
+	pthread_t handle;
+};
+
+/*
+ * Starts start(arg) with all signals blocked but those that a fault raises. stack_size 0 is the
+ * system's default, else rounded up to what the system allows. -ENOMEM or -EAGAIN, -EINVAL.
+ */
+int wp__os_thread_create(
+	struct wp__thread *thread, size_t stack_size, void *(*start)(void *), void *arg);
+void wp__os_thread_join(struct wp__thread *thread);
+
+/* Names the calling thread; the kernel keeps the first 15 bytes. */
+int wp__os_thread_set_name(const char *name);
+
+struct wp__mutex {
+	pthread_mutex_t handle;
+};
+#define WP__MUTEX_INIT                    \
+	{                                 \
+		PTHREAD_MUTEX_INITIALIZER \
+	}
+
+void wp__os_mutex_init(struct wp__mutex *mutex);
+void wp__os_mutex_destroy(struct wp__mutex *mutex);
+void wp__os_mutex_lock(struct wp__mutex *mutex);
+void wp__os_mutex_unlock(struct wp__mutex *mutex);
+
+/* ---- memory ---- */
+
+/*
+ * Address space of `size` bytes, zeroed, page aligned, whose pages come into being when touched.
+ * NULL when the system refuses.
+ */
+void *wp__os_reserve(size_t size);
+void wp__os_release(void *memory, size_t size);
+
+/* Gives the pages back; they read as zero afterwards. Only whole pages inside are affected. */
+int wp__os_discard(void *memory, size_t size);
+
+/* ---- processors ---- */
+
+/* Bits of CPU numbers, as the kernel has them. */
+#define WP__CPU_MAX 8192
+struct wp__cpu_set {
+	uint64_t bits[WP__CPU_MAX / 64];
+};
+
+static inline bool wp__cpu_isset(const struct wp__cpu_set *set, unsigned cpu)
+{
+	return cpu < WP__CPU_MAX && (set->bits[cpu / 64] >> (cpu % 64) & 1);
+}
+
+/* The CPUs the calling thread may run on; and a restriction to them. */
+int wp__os_get_affinity(struct wp__cpu_set *set);
+int wp__os_set_affinity(const struct wp__cpu_set *set);
+
+/* ---- environment ---- */
+
+/* Reads up to size - 1 bytes of a file and ends them with a zero; returns the length. */
+long wp__os_read_file(const char *path, char *buffer, size_t size);
+
+/* The variable's value, or NULL; NULL in a program with raised privileges. */
+const char *wp__os_getenv(const char *name);
+
+#endif

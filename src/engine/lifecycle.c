@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/lifecycle.h"
+
+#include <wpool/error.h>
+
+#include "base/hooks.h"
+
+/* ---- sums over the workers; under the mutex, which protects the table for non-workers ---- */
+
+struct totals {
+	uint64_t finished, completed, failed, dropped, batches, parks, wakes, busy_ticks;
+	uint64_t run_ticks_max;
+};
+
+static struct totals sum_up(struct wp_pool *pool)
+{
+	struct totals t = { 0 };
+	wp__os_mutex_lock(&pool->mutex);
+	const struct wp__table *table = wp_load_acq_ptr(&pool->table); /* [T1] acq */
+	for (unsigned i = 0; i < table->worker_count; i++) {
+		const struct wp__worker *w = table->workers[i];
+		/* [E2] acq: the jobs' effects, and their tickets; pairs with [E1] */
+		t.finished += wp_load_acq_u64(&w->finished);
+		t.completed += wp_load_rlx_u64(&w->completed);
+		t.failed += wp_load_rlx_u64(&w->failed);
+		t.dropped += wp_load_rlx_u64(&w->dropped);
+		t.batches += wp_load_rlx_u64(&w->batches);
+		t.parks += wp_load_rlx_u64(&w->parks);
+		t.wakes += wp_load_rlx_u64(&w->wakes);
+		t.busy_ticks += wp_load_rlx_u64(&w->busy_ticks);
+		t.run_ticks_max = wp_max_u64(t.run_ticks_max, wp_load_rlx_u64(&w->run_ticks_max));
+	}
+	wp__os_mutex_unlock(&pool->mutex);
+	return t;
+}
+
+/* Finished first, accepted last: both only grow, so equal means equal at one moment. */
+static bool at_rest(struct wp_pool *pool)
+{
+	uint64_t finished = sum_up(pool).finished;
+	return finished == wp__segqueue_accepted(&pool->lane);
+}
+
+/* ---- rest and end ---- */
+
+int wp__pool_wait_rest(struct wp_pool *pool, uint64_t deadline)
+{
+	if (at_rest(pool))
+		return 0;
+	uint32_t key = wp__ec_prepare(&pool->rest);
+	bool rest = at_rest(pool), in_time = true;
+	while (!rest && in_time) {
+		in_time = wp__ec_wait(&pool->rest, key, deadline) == 0;
+		key = wp__ec_again(&pool->rest);
+		rest = at_rest(pool);
+	}
+	wp__ec_leave(&pool->rest);
+	return rest ? 0 : WP_ETIMEDOUT;
+}
+
+void wp__pool_close(struct wp_pool *pool)
+{
+	wp__segqueue_close(&pool->lane);
+}
+
+void wp__pool_discard(struct wp_pool *pool)
+{
+	wp__os_mutex_lock(&pool->mutex);
+	const struct wp__table *table = wp_load_acq_ptr(&pool->table); /* [T1] acq */
+	for (unsigned i = 0; i < table->worker_count; i++)
+		wp_store_rlx_u32(&table->workers[i]->interrupt, 1);
+	wp__os_mutex_unlock(&pool->mutex);
+}
+
+void wp__pool_end(struct wp_pool *pool)
+{
+	wp__os_mutex_lock(&pool->mutex);
+	if (pool->threads)
+		wp__pool_join(pool);
+	wp__os_mutex_unlock(&pool->mutex);
+	/* A worker may have ended without a last dry look: tell the others who wait. */
+	wp__ec_notify(&pool->rest);
+}
+
+void wp__pool_report(struct wp_pool *pool, struct wp_stop_report *report)
+{
+	struct totals t = sum_up(pool);
+	uint64_t accepted = wp__segqueue_accepted(&pool->lane);
+	*report = (struct wp_stop_report){
+		.completed = t.completed,
+		.failed = t.failed,
+		.dropped = t.dropped,
+		.running = accepted - t.completed - t.dropped,
+	};
+}
+
+/* ---- statistics ---- */
+
+void wp__pool_stats(struct wp_pool *pool, struct wp_stats *out)
+{
+	struct totals t = sum_up(pool);
+	uint64_t idle = wp__parking_idle(&pool->parking);
+	uint64_t claimed = wp__segqueue_claimed(&pool->lane);
+	uint64_t accepted = wp__segqueue_accepted(&pool->lane);
+	uint64_t busy_ns = wp__ticks_to_ns(pool, t.busy_ticks);
+	wp__os_mutex_lock(&pool->mutex);
+	unsigned alive = pool->threads;
+	wp__os_mutex_unlock(&pool->mutex);
+	unsigned parked = (unsigned)wp_min_u64(wp__idle_parked(idle), alive);
+	*out = (struct wp_stats){
+		.size = sizeof(*out),
+		.workers_alive = alive,
+		.workers_busy = alive - parked,
+		.workers_idle = parked,
+		.queued = accepted > claimed ? accepted - claimed : 0,
+		.running = claimed > t.finished ? claimed - t.finished : 0,
+		.submitted = accepted,
+		.completed = t.completed,
+		.failed = t.failed,
+		.dropped = t.dropped,
+		.rejected_full = wp_load_rlx_u64(&pool->rejected[WP__REJECT_FULL]),
+		.rejected_timeout = wp_load_rlx_u64(&pool->rejected[WP__REJECT_TIMEOUT]),
+		.rejected_closed = wp_load_rlx_u64(&pool->rejected[WP__REJECT_CLOSED]),
+		.rejected_cancelled = wp_load_rlx_u64(&pool->rejected[WP__REJECT_CANCELLED]),
+		.run_ns_average = t.completed ? busy_ns / t.completed : 0,
+		.run_ns_max = wp__ticks_to_ns(pool, t.run_ticks_max),
+		.last_error = (int)wp_load_rlx_u32(&pool->last_error),
+		.uptime_ns = wp__os_now_ns() - pool->started_ns,
+		.segments_touched = wp_load_rlx_u32(&pool->lane.pool.touched),
+		.segments_free = wp__segpool_free(&pool->lane.pool),
+		.segments_reused = wp__segpool_reused(&pool->lane.pool),
+		.batches = t.batches,
+		.parks = t.parks,
+		.wakes = t.wakes,
+	};
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/pool.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <wpool/error.h>
+
+#include "base/alloc.h"
+#include "base/hooks.h"
+#include "base/rcu.h"
+#include "engine/run.h"
+#include "engine/worker.h"
+#include "topo/pin.h"
+
+_Thread_local struct wp__worker *wp__self;
+
+void wp__pool_event(struct wp_pool *pool, int code, unsigned worker, const char *what)
+{
+	if (!pool->options.on_event)
+		return;
+	char message[128];
+	snprintf(message, sizeof(message), "%s (error %d)", what, -code);
+	pool->options.on_event(pool->options.on_event_self,
+		&(struct wp_pool_event){
+			.pool = pool, .code = code, .message = message, .worker = worker });
+}
+
+/* ---- making one ---- */
+
+static void init_settings(struct wp_pool *pool, const struct wp_options *o)
+{
+	pool->options = *o;
+	snprintf(pool->name, sizeof(pool->name), "%.15s", o->name);
+	pool->options.name = pool->name;
+	pool->metrics = *o->metrics;
+	pool->options.metrics = &pool->metrics;
+	pool->metrics_self = o->metrics_self;
+	pool->ticks_per_1024ns = wp__os_ticks_per_1024ns();
+	pool->spin_ticks = wp__ns_to_ticks(pool, o->spin_ns);
+	pool->gap_ticks = wp__ns_to_ticks(pool, o->poll_gap_ns);
+	pool->batch_ticks = wp__ns_to_ticks(pool, o->batch_ns);
+	pool->started_ns = wp__os_now_ns();
+	wp__os_mutex_init(&pool->mutex);
+}
+
+static int init_lane(struct wp_pool *pool)
+{
+	const struct wp_options *o = &pool->options;
+	return wp__segqueue_init(&pool->lane, &(struct wp__segqueue_options){
+						      .capacity = o->capacity,
+						      .segment_size = o->segment_size,
+						      .segment_count = o->segment_count,
+						      .keep_free = o->pool_capacity,
+						      .room_patience = WP__ROOM_PATIENCE_NS,
+						      .first_ticket = WP_FIRST_TICKET(),
+					      });
+}
+
+/* A table of pointers in one piece of memory with it; freed as one. */
+static struct wp__table *make_table(struct wp_pool *pool)
+{
+	unsigned workers = pool->options.workers;
+	size_t lanes_offset = wp_round_up(sizeof(struct wp__table), sizeof(void *));
+	size_t workers_offset = lanes_offset + sizeof(struct wp__segqueue *);
+	struct wp__table *table =
+		wp__alloc(WP_CACHE_LINE, workers_offset + workers * sizeof(struct wp__worker *));
+	if (!table)
+		return NULL;
+	table->lane_count = 1;
+	table->lanes = (struct wp__segqueue **)(void *)((char *)table + lanes_offset);
+	table->lanes[0] = &pool->lane;
+	table->worker_count = workers;
+	table->workers = (struct wp__worker **)(void *)((char *)table + workers_offset);
+	for (unsigned i = 0; i < workers; i++)
+		table->workers[i] = &pool->workers[i];
+	return table;
+}
+
+static int init_workers(struct wp_pool *pool)
+{
+	unsigned n = pool->options.workers;
+	pool->workers = wp__alloc(WP_ALONE, n * sizeof(*pool->workers));
+	if (!pool->workers)
+		return WP_ENOMEM;
+	for (unsigned i = 0; i < n; i++) {
+		struct wp__worker *w = &pool->workers[i];
+		w->pool = pool;
+		w->index = i;
+		w->cpu = UINT_MAX;
+		w->cost = pool->batch_ticks; /* not known yet: one job at a time */
+	}
+	struct wp__table *table = make_table(pool);
+	if (!table)
+		return WP_ENOMEM;
+	/* [T2] rel: the table's content; pairs with [T1] */
+	wp_store_rel_ptr(&pool->table, table);
+	return wp__parking_init(&pool->parking, n);
+}
+
+/* Pinning that does not work out is reported and otherwise done without. */
+static void plan_pinning(struct wp_pool *pool)
+{
+	unsigned n = pool->options.workers;
+	if (!wp__pin_wanted(pool->options.pin_workers))
+		return;
+	unsigned *cpus = wp__alloc(sizeof(void *), n * sizeof(*cpus));
+	int found = cpus ? wp__pin_plan(cpus, n) : WP_ENOMEM;
+	if (found <= 0)
+		wp__pool_event(pool, found ? found : WP_EINVAL, UINT_MAX,
+			"workers are not pinned: no CPU found to pin them to");
+	for (unsigned i = 0; found > 0 && i < n; i++)
+		pool->workers[i].cpu = cpus[i];
+	wp__free(cpus);
+}
+
+/* ---- threads ---- */
+
+static int start_threads(struct wp_pool *pool)
+{
+	for (unsigned i = 0; i < pool->options.workers; i++) {
+		struct wp__worker *w = &pool->workers[i];
+		int error = wp__os_thread_create(
+			&w->thread, pool->options.stack_size, wp__worker_main, w);
+		if (error) {
+			wp__pool_event(pool, error, i, "worker's thread could not be started");
+			return WP_ENOMEM;
+		}
+		pool->threads++;
+	}
+	return 0;
+}
+
+void wp__pool_join(struct wp_pool *pool)
+{
+	/* Relaxed: before [K5] in wake_all, which pairs with [K4]. */
+	wp_store_rlx_u32(&pool->exit, 1);
+	wp__parking_wake_all(&pool->parking);
+	for (unsigned i = 0; i < pool->threads; i++)
+		wp__os_thread_join(&pool->workers[i].thread);
+	pool->threads = 0;
+}
+
+/* ---- the whole ---- */
+
+void wp__pool_free(struct wp_pool *pool)
+{
+	for (unsigned i = 0; pool->workers && i < pool->options.workers; i++)
+		wp__run_fini(&pool->workers[i]);
+	wp__parking_fini(&pool->parking);
+	wp__free(wp_load_rlx_ptr(&pool->table));
+	wp__free(pool->workers);
+	wp__segqueue_fini(&pool->lane);
+	wp__os_mutex_destroy(&pool->mutex);
+	wp__free(pool);
+}
+
+int wp__pool_start(struct wp_pool **out, const struct wp_options *options)
+{
+	struct wp_pool *pool = wp__alloc(WP_ALONE, sizeof(*pool));
+	if (!pool)
+		return WP_ENOMEM;
+	init_settings(pool, options);
+	int error = init_lane(pool);
+	if (!error)
+		error = init_workers(pool);
+	if (!error) {
+		plan_pinning(pool);
+		error = start_threads(pool);
+		if (error)
+			wp__pool_join(pool);
+	}
+	if (error) {
+		wp__pool_free(pool);
+		return error;
+	}
+	*out = pool;
+	return 0;
+}

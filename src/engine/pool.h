@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pool: one shared lane, the workers, and what they have in common.
+ *
+ * Who owns what. The creator's thread makes everything and, in the end, frees everything. Workers
+ * find lanes and each other through `table`, which RCU protects: a new table replaces the old one,
+ * and the old one is freed after a grace period, so that lanes and workers can come and go. All
+ * other threads read the table under `mutex`.
+ *
+ * Counting. A lane's tickets count what was accepted; each worker counts what it has finished (run
+ * or dropped), alone and without a read-modify-write. The pool is at rest when the sum of the
+ * latter, read first, equals the former, read last:
+ *
+ *     accepted = sum(finished) + running + queued            at any time
+ *     finished = completed + cancelled + dropped             per worker
+ *
+ * Layers: engine/worker.c decides when a worker looks, runs and sleeps; engine/run.c what happens
+ * to a job; engine/submit.c how jobs come in; engine/lifecycle.c how a pool comes to an end.
+ */
+#ifndef WP_ENGINE_POOL_H
+#define WP_ENGINE_POOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <wpool/pool.h>
+#include <wpool/stats.h>
+
+#include "base/atomic.h"
+#include "base/layout.h"
+#include "base/os.h"
+#include "park/eventcount.h"
+#include "park/parking.h"
+#include "queue/segqueue.h"
+
+#define WP__BATCH_MAX        256
+#define WP__ROOM_PATIENCE_NS UINT64_C(1000000)
+#define WP__HELP_DEPTH       32 /* how deep a worker runs jobs inside of jobs to make room */
+
+struct wp__worker;
+
+/* Everything workers walk over. Immutable; replaced as a whole. */
+struct wp__table {
+	unsigned lane_count;
+	unsigned worker_count;
+	struct wp__segqueue **lanes;
+	struct wp__worker **workers;
+};
+
+/* The job that runs, and around it those whose submits or waits run it (engine/run.c). */
+struct wp__running {
+	struct wp__running *outer;
+	const struct wp_job *jobs;
+	uint64_t first_id;
+	uint32_t index;
+};
+
+/* Jobs set aside by a worker that had to make room and could not run them (engine/run.c). */
+struct wp__spill {
+	struct wp_job *jobs;
+	uint64_t *ids;
+	size_t capacity, count, first;
+};
+
+struct wp__worker {
+	struct wp_pool *pool;
+	unsigned index;
+	unsigned cpu; /* to be pinned to; UINT_MAX: not */
+	struct wp__thread thread;
+
+	/* The claimed jobs that wait to run: batch[next .. count-1]. The worker's own. */
+	uint32_t next, count;
+	uint32_t batch_dropped; /* of batch[0 .. next-1], those that were not run */
+	uint64_t first_id;      /* id of batch[0] */
+	struct wp__running *running;
+	unsigned help_depth;
+	struct wp__spill spill;
+	struct wp_job_info info; /* what wp_job_current shows */
+
+	/* Pacing (engine/worker.c), in ticks. The worker's own. */
+	uint64_t cost;         /* run time of a recent job */
+	uint64_t gap;          /* pause before the next look */
+	uint64_t last_claim;   /* when */
+	uint64_t dry_since;    /* since when looks find nothing; 0: the last one found something */
+	uint64_t behind_since; /* since when every claim left work behind; 0: the last did not */
+	uint64_t woke_at;      /* when this worker last woke another for cheap jobs */
+	unsigned streak;       /* claims in a row without a dry spell */
+	unsigned calm;         /* claims in a row that left nothing behind */
+	unsigned stalls;       /* times in a row that work was there and could not be taken */
+	bool ran;              /* something has finished since the last dry look */
+
+	/* Counters: written by the worker alone, read by anybody. */
+	_Alignas(WP_ALONE) wp_atomic_u64 finished;
+	wp_atomic_u64 completed, failed, dropped;
+	wp_atomic_u64 batches, parks, wakes;
+	wp_atomic_u64 busy_ticks, run_ticks_max;
+
+	/* Set by others to make the worker stop running jobs. */
+	_Alignas(WP_ALONE) wp_atomic_u32 interrupt;
+
+	_Alignas(WP_ALONE) struct wp_job batch[WP__BATCH_MAX];
+};
+
+/* Why jobs were refused, in the order of the counters. */
+enum wp__reject {
+	WP__REJECT_FULL,
+	WP__REJECT_TIMEOUT,
+	WP__REJECT_CLOSED,
+	WP__REJECT_CANCELLED,
+	WP__REJECT_REASONS
+};
+
+struct wp_pool {
+	struct wp__segqueue lane;
+	struct wp__parking parking;
+
+	/* Set at creation, then only read. */
+	_Alignas(WP_ALONE) struct wp_metrics_ops metrics;
+	void *metrics_self;
+	struct wp_options options;
+	char name[16];
+	uint64_t spin_ticks, gap_ticks, batch_ticks;
+	uint64_t ticks_per_1024ns;
+	uint64_t started_ns;
+	struct wp__worker *workers;
+
+	_Alignas(WP_ALONE) wp_atomic_ptr table;
+	wp_atomic_u32 exit; /* workers end as soon as they find nothing */
+
+	_Alignas(
+		WP_ALONE) struct wp__eventcount rest; /* those who wait until the pool is at rest */
+	wp_atomic_u64 rejected[WP__REJECT_REASONS];
+	wp_atomic_u32 last_error;
+
+	struct wp__mutex mutex; /* table for non-workers, and the end of the threads */
+	unsigned threads;       /* started and not joined; under mutex */
+};
+
+/* The worker that the calling thread is, or NULL. */
+extern _Thread_local struct wp__worker *wp__self __attribute__((tls_model("initial-exec")));
+
+/* The worker of this pool that the calling thread is, or NULL. */
+static inline struct wp__worker *wp__self_in(const struct wp_pool *pool)
+{
+	struct wp__worker *w = wp__self;
+	return w && w->pool == pool ? w : NULL;
+}
+
+/* A counter with one writer. Relaxed: it orders nothing. */
+static inline void wp__count(wp_atomic_u64 *counter, uint64_t n)
+{
+	wp_store_rlx_u64(counter, wp_load_rlx_u64(counter) + n);
+}
+
+static inline uint64_t wp__ns_to_ticks(const struct wp_pool *pool, uint64_t ns)
+{
+	return (uint64_t)((wp_u128)ns * pool->ticks_per_1024ns / 1024);
+}
+
+static inline uint64_t wp__ticks_to_ns(const struct wp_pool *pool, uint64_t ticks)
+{
+	return (uint64_t)((wp_u128)ticks * 1024 / pool->ticks_per_1024ns);
+}
+
+/* Starts the pool; the options are complete and valid. 0, WP_EINVAL or WP_ENOMEM. */
+int wp__pool_start(struct wp_pool **pool, const struct wp_options *options);
+
+/* Ends the threads and waits for them; the pool is at rest, or was never in use. Under mutex. */
+void wp__pool_join(struct wp_pool *pool);
+
+/* Frees a pool whose threads are gone. */
+void wp__pool_free(struct wp_pool *pool);
+
+/* Tells the event handler, if there is one. worker is UINT_MAX for the pool as a whole. */
+void wp__pool_event(struct wp_pool *pool, int code, unsigned worker, const char *what);
+
+#endif

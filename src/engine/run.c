@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/run.h"
+
+#include <string.h>
+
+#include <wpool/error.h>
+
+#include "base/alloc.h"
+#include "base/hooks.h"
+#include "engine/worker.h"
+#include "work/job.h"
+
+#define SPILL_FIRST_CAPACITY 64
+
+/* ---- one job ---- */
+
+static WP_COLD void report_failure(struct wp__worker *w, const struct wp_job *job, int code)
+{
+	struct wp_pool *pool = w->pool;
+	wp__count(&w->failed, 1);
+	wp_store_rlx_u32(&pool->last_error, (uint32_t)code);
+	if (!pool->options.on_error)
+		return;
+	const struct wp_job *real = wp__job_unwrap(job);
+	const char *message = wp_strerror(code);
+	if (strcmp(message, "unknown error") == 0)
+		message = "job failed";
+	pool->options.on_error(pool->options.on_error_self,
+		&(struct wp_job_error){
+			.pool = pool,
+			.job_id = w->running->first_id + w->running->index,
+			.worker = w->index,
+			.attempt = 1,
+			.code = code,
+			.message = message,
+			.fn = real->fn,
+			.payload = real->payload,
+		});
+}
+
+static inline void run_job_untimed(struct wp__worker *w, const struct wp_job *job)
+{
+	int code = job->fn(job->payload);
+	if (wp_unlikely(code != 0))
+		report_failure(w, job, code);
+	if (job->cleanup)
+		job->cleanup(job->payload);
+}
+
+static WP_COLD void run_job_timed(struct wp__worker *w, const struct wp_job *job)
+{
+	uint64_t start = wp__os_ticks();
+	run_job_untimed(w, job);
+	uint64_t ticks = wp__os_ticks() - start;
+	if (ticks > wp_load_rlx_u64(&w->run_ticks_max))
+		wp_store_rlx_u64(&w->run_ticks_max, ticks);
+}
+
+static inline void run_job(struct wp__worker *w, const struct wp_job *job, bool timed)
+{
+	if (wp_unlikely(timed))
+		run_job_timed(w, job);
+	else
+		run_job_untimed(w, job);
+}
+
+/* n jobs are over, in whatever way. What they did is visible to whoever sees the count. */
+static void count_finished(struct wp__worker *w, uint64_t n)
+{
+	/* [E1] rel: the jobs' effects; pairs with [E2] */
+	wp_store_rel_u64(&w->finished, wp_load_rlx_u64(&w->finished) + n);
+	WP_POINT("E1");
+}
+
+static void count_run(struct wp__worker *w, uint64_t n)
+{
+	struct wp_pool *pool = w->pool;
+	pool->metrics.inc_executed(pool->metrics_self, n);
+	wp__count(&w->completed, n);
+	count_finished(w, n);
+}
+
+static WP_COLD void drop_jobs(struct wp__worker *w, const struct wp_job *jobs, uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++)
+		if (jobs[i].cleanup)
+			jobs[i].cleanup(jobs[i].payload);
+	wp__count(&w->dropped, n);
+	count_finished(w, n);
+}
+
+/* What the batch still holds; it counts as taken from the batch, but not as run. */
+static WP_COLD void drop_rest_of_batch(struct wp__worker *w)
+{
+	uint32_t first = w->next, n = w->count - w->next;
+	w->next = w->count;
+	w->batch_dropped += n;
+	drop_jobs(w, w->batch + first, n);
+}
+
+static inline bool interrupted(const struct wp__worker *w)
+{
+	/* Relaxed: a job more or less may run; wp_pool_stop waits for the threads' end. */
+	return wp_load_rlx_u32(&w->interrupt);
+}
+
+/* Runs jobs[index] inside of another job; does not count it. */
+static void run_nested(
+	struct wp__worker *w, const struct wp_job *jobs, uint64_t first_id, uint32_t index)
+{
+	struct wp__running here = {
+		.outer = w->running, .jobs = jobs, .first_id = first_id, .index = index
+	};
+	w->running = &here;
+	w->help_depth++;
+	run_job(w, &jobs[index], w->pool->options.timing);
+	w->help_depth--;
+	w->running = here.outer;
+}
+
+/* Runs or drops one job that is not of the batch. */
+static void run_or_drop(struct wp__worker *w, const struct wp_job *job, uint64_t id)
+{
+	if (interrupted(w)) {
+		drop_jobs(w, job, 1);
+		return;
+	}
+	run_nested(w, job, id, 0);
+	count_run(w, 1);
+}
+
+/* ---- set aside ---- */
+
+/* Makes room at the end: by closing the gap at the front, or in new memory. */
+static bool extend_spill(struct wp__spill *spill)
+{
+	struct wp_job *jobs = spill->jobs;
+	uint64_t *ids = spill->ids;
+	size_t capacity = spill->capacity;
+	if (2 * spill->count >= capacity) {
+		capacity = capacity ? 2 * capacity : SPILL_FIRST_CAPACITY;
+		jobs = wp__alloc(sizeof(void *), capacity * sizeof(*jobs));
+		ids = wp__alloc(sizeof(*ids), capacity * sizeof(*ids));
+		if (!jobs || !ids) {
+			wp__free(jobs);
+			wp__free(ids);
+			return false;
+		}
+	}
+	if (spill->count) {
+		memmove(jobs, spill->jobs + spill->first, spill->count * sizeof(*jobs));
+		memmove(ids, spill->ids + spill->first, spill->count * sizeof(*ids));
+	}
+	if (jobs != spill->jobs) {
+		wp__free(spill->jobs);
+		wp__free(spill->ids);
+	}
+	*spill = (struct wp__spill){ jobs, ids, capacity, spill->count, 0 };
+	return true;
+}
+
+static bool set_aside(struct wp__worker *w, const struct wp_job *job, uint64_t id)
+{
+	struct wp__spill *spill = &w->spill;
+	if (spill->first + spill->count == spill->capacity && !extend_spill(spill))
+		return false;
+	spill->jobs[spill->first + spill->count] = *job;
+	spill->ids[spill->first + spill->count] = id;
+	spill->count++;
+	return true;
+}
+
+static bool run_one_set_aside(struct wp__worker *w)
+{
+	struct wp__spill *spill = &w->spill;
+	if (!spill->count)
+		return false;
+	struct wp_job job = spill->jobs[spill->first];
+	uint64_t id = spill->ids[spill->first];
+	spill->first++;
+	if (--spill->count == 0)
+		spill->first = 0;
+	run_or_drop(w, &job, id);
+	return true;
+}
+
+/* Brings the job with this payload to the front of those set aside, if it is one of them. */
+static void prefer_set_aside(struct wp__spill *spill, const void *payload)
+{
+	for (size_t i = spill->first; i < spill->first + spill->count; i++) {
+		if (spill->jobs[i].payload != payload)
+			continue;
+		struct wp_job job = spill->jobs[i];
+		uint64_t id = spill->ids[i];
+		size_t before = i - spill->first;
+		memmove(&spill->jobs[spill->first + 1], &spill->jobs[spill->first],
+			before * sizeof(job));
+		memmove(&spill->ids[spill->first + 1], &spill->ids[spill->first],
+			before * sizeof(id));
+		spill->jobs[spill->first] = job;
+		spill->ids[spill->first] = id;
+		return;
+	}
+}
+
+void wp__run_fini(struct wp__worker *w)
+{
+	wp__free(w->spill.jobs);
+	wp__free(w->spill.ids);
+}
+
+/* ---- batches ---- */
+
+void wp__run_batch(struct wp__worker *w)
+{
+	bool timed = w->pool->options.timing;
+	struct wp__running here = { .outer = NULL, .jobs = w->batch, .first_id = w->first_id };
+	w->running = &here;
+	w->batch_dropped = 0;
+	while (w->next < w->count && !interrupted(w)) {
+		/* Before the job runs: it may wait, and its worker run the next one meanwhile. */
+		here.index = w->next++;
+		run_job(w, &w->batch[here.index], timed);
+	}
+	w->running = NULL;
+	if (wp_unlikely(w->next < w->count))
+		drop_rest_of_batch(w);
+	uint32_t ran = w->count - w->batch_dropped;
+	if (ran)
+		count_run(w, ran);
+	while (wp_unlikely(run_one_set_aside(w)))
+		;
+}
+
+/* ---- inside of a job ---- */
+
+static bool run_next_of_batch(struct wp__worker *w)
+{
+	if (w->next == w->count)
+		return false;
+	if (interrupted(w)) {
+		drop_rest_of_batch(w);
+	} else {
+		/* Counted with its batch. */
+		uint32_t index = w->next++;
+		run_nested(w, w->batch, w->first_id, index);
+	}
+	return true;
+}
+
+/* Takes one job off the lane and runs it; or sets it aside, unless it is the one with `wanted`. */
+static bool help_lane(struct wp__worker *w, const void *wanted)
+{
+	struct wp__claim claim;
+	struct wp_job job;
+	if (!wp__worker_take(w, &job, 1, 1, &claim))
+		return false;
+	bool deep = w->help_depth >= WP__HELP_DEPTH && !(wanted && job.payload == wanted);
+	if (deep && set_aside(w, &job, claim.ticket))
+		return true;
+	wp__worker_step_away(w, claim.more);
+	run_or_drop(w, &job, claim.ticket);
+	return true;
+}
+
+bool wp__run_to_make_room(struct wp__worker *w)
+{
+	return help_lane(w, NULL);
+}
+
+bool wp__run_while_waiting(struct wp__worker *w, const void *awaited)
+{
+	if (w->help_depth < WP__HELP_DEPTH)
+		return run_next_of_batch(w) || run_one_set_aside(w) || help_lane(w, awaited);
+	if (help_lane(w, awaited))
+		return true;
+	prefer_set_aside(&w->spill, awaited);
+	return run_one_set_aside(w) || run_next_of_batch(w);
+}
+
+const struct wp_job_info *wp_job_current(void)
+{
+	struct wp__worker *w = wp__self;
+	if (!w || !w->running)
+		return NULL;
+	const struct wp__running *running = w->running;
+	w->info = (struct wp_job_info){
+		.id = running->first_id + running->index,
+		.worker = w->index,
+		.attempt = 1,
+		.pool = w->pool,
+		.ctx = wp__job_unwrap(&running->jobs[running->index])->ctx,
+	};
+	return &w->info;
+}

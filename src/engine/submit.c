@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/submit.h"
+
+#include <wpool/error.h>
+
+#include "engine/run.h"
+#include "engine/worker.h"
+#include "work/job.h"
+
+static WP_COLD void count_rejected(struct wp_pool *pool, size_t n, int why)
+{
+	enum wp__reject reason = why == WP_EFULL       ? WP__REJECT_FULL
+				 : why == WP_ETIMEDOUT ? WP__REJECT_TIMEOUT
+				 : why == WP_ECANCELED ? WP__REJECT_CANCELLED
+						       : WP__REJECT_CLOSED;
+	wp_add_rlx_u64(&pool->rejected[reason], n);
+	pool->metrics.inc_rejected(pool->metrics_self, n, why);
+}
+
+/* A push has returned `pushed`: the rest of a submit of n jobs. */
+static inline int conclude(struct wp_pool *pool, int pushed, size_t n)
+{
+	if (wp_likely(pushed >= 0)) {
+		if (wp_unlikely(pushed == WP__PUSHED_WAKE))
+			wp__worker_wake_for(pool, &pool->lane);
+		pool->metrics.inc_queued(pool->metrics_self, n);
+		return 0;
+	}
+	count_rejected(pool, n, pushed);
+	return pushed;
+}
+
+/* ---- inside of a job of this pool ---- */
+
+/* Makes room by running or setting aside a job; where others hold them all, lets them go on. */
+static void make_room(struct wp__worker *w)
+{
+	if (!wp__run_to_make_room(w))
+		wp__os_yield();
+}
+
+static WP_COLD int push_in_job(struct wp__worker *w, const struct wp_job *job, uint64_t deadline)
+{
+	for (;;) {
+		int pushed = wp__segqueue_push_until(&w->pool->lane, job, 0);
+		if (pushed != WP_EFULL || deadline == 0)
+			return pushed;
+		if (deadline != UINT64_MAX && wp__os_now_ns() >= deadline)
+			return WP_ETIMEDOUT;
+		make_room(w);
+	}
+}
+
+/* ---- one job ---- */
+
+int wp__submit(struct wp_pool *pool, const struct wp_job *job)
+{
+	struct wp__worker *w = wp__self_in(pool);
+	if (wp_unlikely(w != NULL))
+		return conclude(pool, push_in_job(w, job, UINT64_MAX), 1);
+	return conclude(pool, wp__segqueue_push(&pool->lane, job), 1);
+}
+
+int wp__submit_until(struct wp_pool *pool, const struct wp_job *job, uint64_t deadline)
+{
+	struct wp__worker *w = wp__self_in(pool);
+	if (w)
+		return conclude(pool, push_in_job(w, job, deadline), 1);
+	return conclude(pool, wp__segqueue_push_until(&pool->lane, job, deadline), 1);
+}
+
+/* ---- many ---- */
+
+ssize_t wp__submit_batch(struct wp_pool *pool, const struct wp_job *jobs, size_t n, bool wait)
+{
+	struct wp__worker *w = wp__self_in(pool);
+	size_t accepted = 0;
+	int error = 0;
+	while (accepted < n && error == 0) {
+		size_t count;
+		int pushed =
+			wp__segqueue_push_some(&pool->lane, jobs + accepted, n - accepted, &count);
+		if (pushed >= 0) {
+			conclude(pool, pushed, count);
+			accepted += count;
+		} else if (pushed == WP_EFULL && wait && w) {
+			make_room(w);
+		} else if (pushed == WP_EFULL && wait) {
+			error = wp__room_wait(&pool->lane, UINT64_MAX);
+		} else {
+			error = pushed;
+		}
+	}
+	if (accepted < n)
+		count_rejected(pool, n - accepted, error);
+	return accepted ? (ssize_t)accepted : error;
+}
+
+/* ---- submit and wait ---- */
+
+static void wake_waiting_worker(void *waiter)
+{
+	struct wp__worker *w = waiter;
+	wp__parking_wake(&w->pool->parking, w->index);
+}
+
+static int wait_in_job(struct wp__worker *w, struct wp__awaited *awaited)
+{
+	while (!wp__latch_is_set(&awaited->done))
+		if (!wp__run_while_waiting(w, awaited))
+			wp__worker_wait_in_job(w, &awaited->done);
+	/* The job that waited goes on, for who knows how long. */
+	wp__worker_step_away(w, false);
+	return awaited->result;
+}
+
+int wp__submit_wait(struct wp_pool *pool, const struct wp_job *job)
+{
+	struct wp__worker *w = wp__self_in(pool);
+	struct wp__awaited awaited;
+	struct wp_job wrapper = wp__job_await(&awaited, job);
+	if (w) {
+		awaited.notify = wake_waiting_worker;
+		awaited.waiter = w;
+	}
+	int error = wp__submit(pool, &wrapper);
+	if (error)
+		return error;
+	if (w)
+		return wait_in_job(w, &awaited);
+	wp__latch_wait(&awaited.done);
+	return awaited.result;
+}

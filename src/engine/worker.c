@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/worker.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+#include "base/hooks.h"
+#include "base/rcu.h"
+#include "engine/run.h"
+#include "park/latch.h"
+#include "topo/pin.h"
+
+/* Jobs that come further apart than this are not worth waiting for more of them. */
+#define RATE_FOR_PACING_NS  200
+/* Claims in a row before a worker believes that jobs are flowing. */
+#define STREAK_FOR_FLOW     8
+/* A dry spell that ends a streak. */
+#define DRY_ENDS_STREAK_NS  10000
+/* Claims in a row that left nothing behind before one of several active workers is too many. */
+#define CALM_TO_STAND_DOWN  8
+#define VETERAN_STREAK      64
+/* How long claims leave work behind before another worker is woken for cheap jobs. */
+#define BEHIND_NS           50000
+/* A worker that is not the last one active searches only this part of spin_ns. */
+#define SPIN_PART_OF_OTHERS 8
+/* Producers that wait for room are woken when there is room for this run time. */
+#define ROOM_NS             50000
+/* Yields before naps, and the nap, when work is there but not published yet. */
+#define STALL_YIELDS        16
+#define STALL_NAP_NS        50000
+
+/* ---- lanes ---- */
+
+bool wp__worker_take(struct wp__worker *w, struct wp_job *out, uint32_t max, uint32_t share,
+	struct wp__claim *claim)
+{
+	struct wp_pool *pool = w->pool;
+	/* Room for ROOM_NS of work, but a quarter of the lane is always enough. */
+	uint64_t wake_room = wp_min_u64(
+		pool->options.capacity / 4, wp__ns_to_ticks(pool, ROOM_NS) / (w->cost + 1));
+	bool found = false;
+	wp__rcu_read_lock();
+	/* [T1] acq: the table's content; pairs with [T2] */
+	const struct wp__table *table = wp_load_acq_ptr(&pool->table);
+	for (unsigned i = 0; i < table->lane_count && !found; i++)
+		found = wp__segqueue_claim(
+			table->lanes[i], out, max, share, wp_max_u64(1, wake_room), claim);
+	wp__rcu_read_unlock();
+	if (!found)
+		return false;
+	w->stalls = 0;
+	pool->metrics.batch_dec_queued(pool->metrics_self, claim->count);
+	return true;
+}
+
+/* True when every lane is armed and empty. */
+static bool arm_lanes(struct wp_pool *pool)
+{
+	bool empty = true;
+	wp__rcu_read_lock();
+	const struct wp__table *table = wp_load_acq_ptr(&pool->table); /* [T1] acq: as above */
+	for (unsigned i = 0; i < table->lane_count; i++)
+		empty &= wp__segqueue_arm_sleep(table->lanes[i]);
+	wp__rcu_read_unlock();
+	return empty;
+}
+
+static void disarm_lanes(struct wp_pool *pool)
+{
+	wp__rcu_read_lock();
+	const struct wp__table *table = wp_load_acq_ptr(&pool->table); /* [T1] acq: as above */
+	for (unsigned i = 0; i < table->lane_count; i++)
+		wp__segqueue_disarm_sleep(table->lanes[i]);
+	wp__rcu_read_unlock();
+}
+
+/*
+ * Claims do not wake producers for every bit of room (see wake_room above). Whoever may be gone for
+ * long, and the standby from time to time, makes good for that.
+ */
+static void offer_room(struct wp_pool *pool)
+{
+	wp__rcu_read_lock();
+	const struct wp__table *table = wp_load_acq_ptr(&pool->table); /* [T1] acq: as above */
+	for (unsigned i = 0; i < table->lane_count; i++)
+		wp__segqueue_offer_room(table->lanes[i]);
+	wp__rcu_read_unlock();
+}
+
+void wp__worker_wake_for(struct wp_pool *pool, struct wp__segqueue *lane)
+{
+	if (wp__segqueue_disarm_sleep(lane))
+		wp__parking_wake_one(&pool->parking);
+}
+
+/* ---- active or not ---- */
+
+static void become_active(struct wp__worker *w)
+{
+	do {
+		if (wp__parking_join(&w->pool->parking, w->index))
+			disarm_lanes(w->pool);
+		/* Declared away in between: then the standby armed the lanes, and [P2] undid it. */
+	} while (!wp__parking_is_active(&w->pool->parking, w->index));
+}
+
+static void back_to_looking(struct wp__worker *w)
+{
+	if (!wp__parking_is_active(&w->pool->parking, w->index))
+		become_active(w);
+}
+
+/* Parked and unparked by itself, because there may be work. */
+static void look_after_all(struct wp__worker *w)
+{
+	disarm_lanes(w->pool);
+	back_to_looking(w);
+}
+
+void wp__worker_step_away(struct wp__worker *w, bool work_left)
+{
+	struct wp_pool *pool = w->pool;
+	uint64_t idle = wp__parking_leave(&pool->parking, w->index);
+	bool wake = work_left;
+	if (wp__idle_active(idle) == 0)
+		wake |= !arm_lanes(pool);
+	else
+		wake |= !(idle & WP__IDLE_STANDBY);
+	if (wake)
+		wp__parking_wake_one(&pool->parking);
+	offer_room(pool);
+}
+
+/* See "handing over the watch" in the header. */
+static void hand_over(struct wp__worker *w, const struct wp__claim *claim, uint64_t now)
+{
+	struct wp_pool *pool = w->pool;
+	if (pool->options.workers == 1)
+		return;
+	struct wp__parking *parking = &pool->parking;
+	uint64_t idle = wp__parking_idle(parking);
+	bool parked = wp__idle_parked(idle) != 0;
+	bool standby = idle & WP__IDLE_STANDBY;
+	if (!claim->more)
+		w->behind_since = 0;
+	else if (!w->behind_since)
+		w->behind_since = now;
+	if (w->streak >= STREAK_FOR_FLOW && claim->count * w->cost <= pool->batch_ticks) {
+		bool behind =
+			w->behind_since && now - w->behind_since > wp__ns_to_ticks(pool, BEHIND_NS);
+		/* Whoever was woken a moment ago may be on its way to become the standby. */
+		bool just_woken = now - w->woke_at < wp__ns_to_ticks(pool, BEHIND_NS);
+		if (parked && !just_woken && (!standby || behind)) {
+			wp__parking_wake_one(parking);
+			w->woke_at = now;
+		}
+		return;
+	}
+	wp__worker_step_away(w, claim->more);
+}
+
+/* ---- sleeping ---- */
+
+/* Work is there. If it still cannot be taken at the second try, its producer has to run first. */
+static void stall(struct wp__worker *w)
+{
+	if (w->stalls++ == 0)
+		return;
+	if (w->stalls < STALL_YIELDS)
+		wp__os_yield();
+	else
+		wp__os_sleep(STALL_NAP_NS);
+}
+
+/* Sleeps until woken, or until this worker as the standby has to look. The worker is parked. */
+static void sleep_parked(struct wp__worker *w)
+{
+	struct wp__parking *parking = &w->pool->parking;
+	wp__count(&w->parks, 1);
+	while (!wp__parking_sleep(parking, w->index)) {
+		if (wp__parking_tick(parking, w->index) && wp__parking_unpark(parking, w->index)) {
+			look_after_all(w);
+			return;
+		}
+		offer_room(w->pool);
+	}
+	wp__count(&w->wakes, 1);
+}
+
+static bool must_exit(const struct wp__worker *w)
+{
+	return wp_load_rlx_u32(&w->pool->exit);
+}
+
+static void park(struct wp__worker *w)
+{
+	struct wp__parking *parking = &w->pool->parking;
+	bool last = wp__parking_park(parking, w->index);
+	/* Relaxed: set before [K5], so seen after [K4], or the wake-up finds this worker's bit. */
+	bool stay = must_exit(w);
+	bool work = !stay && last && !arm_lanes(w->pool);
+	if ((stay || work) && wp__parking_unpark(parking, w->index)) {
+		if (work) {
+			look_after_all(w);
+			stall(w);
+		}
+		return;
+	}
+	sleep_parked(w);
+	w->dry_since = 0;
+	w->streak = 0;
+	w->calm = 0;
+}
+
+/* ---- claims ---- */
+
+static uint32_t batch_cap(const struct wp__worker *w)
+{
+	uint64_t by_cost = w->pool->batch_ticks / (w->cost + 1);
+	return (uint32_t)wp_max_u64(1, wp_min_u64(by_cost, w->pool->options.batch_max));
+}
+
+/* Cheap jobs are not worth sharing: a full batch of them is done within batch_ns. */
+static uint32_t batch_share(const struct wp__worker *w)
+{
+	if (w->cost * w->pool->options.batch_max <= w->pool->batch_ticks)
+		return 1;
+	return wp__idle_active(wp__parking_idle(&w->pool->parking));
+}
+
+static void pause_until(uint64_t ticks)
+{
+	while ((int64_t)(ticks - wp__os_ticks()) > 0)
+		wp_spin_hint();
+}
+
+/* Sets the pause by how far apart jobs come, and makes it. */
+static void pace(struct wp__worker *w, const struct wp__claim *claim, uint64_t claimed)
+{
+	struct wp_pool *pool = w->pool;
+	uint64_t apart = (claimed - w->last_claim) / claim->count;
+	w->last_claim = claimed;
+	w->streak++;
+	if (claim->more || w->streak == 1 || apart > wp__ns_to_ticks(pool, RATE_FOR_PACING_NS)) {
+		w->gap = 0;
+		return;
+	}
+	uint64_t full_batch = wp_min_u64(apart * pool->options.batch_max, pool->gap_ticks);
+	w->gap = (w->gap + full_batch) / 2;
+	pause_until(wp__os_ticks() + w->gap);
+}
+
+/* See "one active worker is enough" in the header. */
+static bool is_one_too_many(struct wp__worker *w, const struct wp__claim *claim)
+{
+	struct wp_pool *pool = w->pool;
+	bool alone = wp__idle_active(wp__parking_idle(&pool->parking)) <= 1;
+	if (alone || claim->more || w->cost * claim->count > pool->batch_ticks) {
+		w->calm = 0;
+		return false;
+	}
+	/* He who came last goes first: the other is in the flow of jobs, with no hand-over. */
+	unsigned enough = w->streak > VETERAN_STREAK ? 4 * CALM_TO_STAND_DOWN : CALM_TO_STAND_DOWN;
+	return ++w->calm >= enough;
+}
+
+static void handle_claim(struct wp__worker *w, const struct wp__claim *claim)
+{
+	uint64_t claimed = wp__os_ticks();
+	w->dry_since = 0;
+	w->ran = true;
+	w->next = 0;
+	w->count = claim->count;
+	w->first_id = claim->ticket;
+	hand_over(w, claim, claimed);
+	uint64_t start = wp__os_ticks();
+	wp__run_batch(w);
+	uint64_t ticks = wp__os_ticks() - start;
+	wp__count(&w->busy_ticks, ticks);
+	wp__count(&w->batches, 1);
+	w->cost = (w->cost + ticks / claim->count) / 2;
+	back_to_looking(w);
+	pace(w, claim, claimed);
+	if (is_one_too_many(w, claim))
+		park(w);
+}
+
+/* ---- nothing there ---- */
+
+/* The last look found nothing. */
+static void search(struct wp__worker *w)
+{
+	struct wp_pool *pool = w->pool;
+	uint64_t now = wp__os_ticks();
+	if (w->ran) {
+		w->ran = false;
+		wp__ec_notify(&pool->rest);
+	}
+	if (!w->dry_since)
+		w->dry_since = now;
+	w->gap = 0;
+	uint64_t dry = now - w->dry_since;
+	if (dry > wp__ns_to_ticks(pool, DRY_ENDS_STREAK_NS))
+		w->streak = 0;
+	bool others = wp__idle_active(wp__parking_idle(&pool->parking)) > 1;
+	if (dry >= (others ? pool->spin_ticks / SPIN_PART_OF_OTHERS : pool->spin_ticks))
+		park(w);
+	else
+		wp_spin_hint();
+}
+
+/* ---- the thread ---- */
+
+static void work(struct wp__worker *w)
+{
+	struct wp__parking *parking = &w->pool->parking;
+	wp_atomic_u64 *progress = &parking->spots[w->index].progress;
+	struct wp__claim claim;
+	become_active(w);
+	for (;;) {
+		wp__count(progress, 1);
+		back_to_looking(w);
+		if (wp__worker_take(w, w->batch, batch_cap(w), batch_share(w), &claim))
+			handle_claim(w, &claim);
+		else if (must_exit(w))
+			return;
+		else
+			search(w);
+	}
+}
+
+static void set_up_thread(struct wp__worker *w)
+{
+	char name[32];
+	snprintf(name, sizeof(name), "%.9s/%u", w->pool->name, w->index);
+	(void)wp__os_thread_set_name(name); /* a thread without its name works as well */
+	if (w->cpu != UINT_MAX) {
+		int error = wp__pin_self(w->cpu);
+		if (error)
+			wp__pool_event(w->pool, error, w->index, "worker could not be pinned");
+	}
+}
+
+void *wp__worker_main(void *arg)
+{
+	struct wp__worker *w = arg;
+	wp__self = w;
+	wp__rcu_register();
+	set_up_thread(w);
+	work(w);
+	wp__parking_leave(&w->pool->parking, w->index);
+	wp__rcu_unregister();
+	return NULL;
+}
+
+/* ---- waiting inside a job ---- */
+
+void wp__worker_wait_in_job(struct wp__worker *w, const struct wp__latch *done)
+{
+	struct wp__parking *parking = &w->pool->parking;
+	bool last = wp__parking_park(parking, w->index);
+	bool work = last && !arm_lanes(w->pool);
+	if ((work || wp__latch_is_set(done)) && wp__parking_unpark(parking, w->index)) {
+		if (work) {
+			look_after_all(w);
+			stall(w);
+		}
+		return;
+	}
+	sleep_parked(w);
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+#include "queue/room.h"
+
+#include <wpool/error.h>
+
+#include "base/hooks.h"
+#include "base/os.h"
+#include "queue/segqueue.h"
+
+/* How long a blocked producer spins before it sleeps, in looks. */
+#define LOOKS_BEFORE_SLEEP WP_TUNED(100, 1)
+#define EVERYBODY          UINT32_MAX
+
+static int64_t room_after(const struct wp__segqueue *q, uint64_t position, uint64_t head)
+{
+	return (int64_t)(head + q->capacity_span - position);
+}
+
+void wp__room_wake(struct wp__segqueue *q, uint64_t n)
+{
+	/* [W3] rel: the head that makes room, or the close; pairs with [W1] */
+	wp_add_rel_u32(&q->room.epoch, 1);
+	WP_POINT("W3");
+	wp__os_futex_wake(&q->room.epoch, (uint32_t)wp_min_u64(n, EVERYBODY));
+}
+
+static void join(struct wp__segqueue *q)
+{
+	wp_add_rlx_u32(&q->room.waiters, 1);
+}
+
+/*
+ * The last one out clears WAITERS, unless somebody came in meanwhile: then the bit is set again,
+ * and because a consumer may have passed in between, everybody looks again.
+ */
+static void leave(struct wp__segqueue *q, bool room_unused)
+{
+	if (wp_sub_rlx_u32(&q->room.waiters, 1) == 1) {
+		WP_POINT("W4");
+		/* [W5] acq: whoever's bit this clears counted himself before; pairs with [W2] */
+		wp_and_acq_u64(&q->head, ~WP__HEAD_WAITERS);
+		if (wp_load_rlx_u32(&q->room.waiters) == 0)
+			return;
+		wp_or_rlx_u64(&q->head, WP__HEAD_WAITERS);
+		wp__room_wake(q, EVERYBODY);
+	} else if (room_unused) {
+		wp__room_wake(q, 1);
+	}
+}
+
+/*
+ * One round of waiting: 0 there is room, WP_EFULL look again, WP_ECLOSED, WP_ETIMEDOUT. *patience
+ * is how long this round may sleep, and grows.
+ */
+static int sleep_once(
+	struct wp__segqueue *q, const uint64_t *ticket, uint64_t deadline, uint64_t *patience)
+{
+	/* [W1] acq: what was done before the wake-ups seen; pairs with [W3] */
+	uint32_t epoch = wp_load_acq_u32(&q->room.epoch);
+	WP_POINT("W1");
+	/* [W2] ar: consumers from here on see WAITERS and the counts; pairs with [H1] and [W5] */
+	uint64_t head = wp_or_ar_u64(&q->head, WP__HEAD_WAITERS) & WP__POSITION;
+	WP_POINT("W2");
+	uint64_t tail = wp_load_rlx_u64(&q->tail);
+	if (tail & WP__TAIL_CLOSED)
+		return WP_ECLOSED;
+	if (room_after(q, ticket ? *ticket : tail & WP__POSITION, head) > 0)
+		return 0;
+	uint64_t until = deadline;
+	if (*patience) {
+		until = wp_min_u64(deadline, wp__os_now_ns() + *patience);
+		*patience *= 2;
+	}
+	(void)wp__os_futex_wait(&q->room.epoch, epoch, until);
+	/* By the clock: wake-ups may keep coming while others keep taking the room. */
+	return deadline != UINT64_MAX && wp__os_now_ns() >= deadline ? WP_ETIMEDOUT : WP_EFULL;
+}
+
+/* Spins for a moment, because room often comes soon and a sleep costs microseconds. */
+static bool spin(struct wp__segqueue *q)
+{
+	for (unsigned i = 0; i < LOOKS_BEFORE_SLEEP; i++) {
+		uint64_t tail = wp_load_rlx_u64(&q->tail);
+		uint64_t head = wp_load_rlx_u64(&q->head) & WP__POSITION;
+		if ((tail & WP__TAIL_CLOSED) || room_after(q, tail & WP__POSITION, head) > 0)
+			return true;
+		wp_spin_hint();
+	}
+	return false;
+}
+
+int wp__room_wait(struct wp__segqueue *q, uint64_t deadline)
+{
+	if (spin(q))
+		return wp__segqueue_is_closed(q) ? WP_ECLOSED : 0;
+	int result;
+	uint64_t patience = q->room.patience;
+	join(q);
+	do
+		result = sleep_once(q, NULL, deadline, &patience);
+	while (result == WP_EFULL);
+	leave(q, result != 0);
+	return result;
+}
+
+void wp__room_wait_with_ticket(struct wp__segqueue *q, uint64_t position)
+{
+	uint64_t patience = q->room.patience;
+	join(q);
+	/* Relaxed: [W2] publishes it. */
+	wp_add_rlx_u32(&q->room.holders, 1);
+	while (sleep_once(q, &position, UINT64_MAX, &patience) == WP_EFULL)
+		;
+	wp_sub_rlx_u32(&q->room.holders, 1);
+	leave(q, true);
+}
+
+struct wp__room_plan wp__room_plan(struct wp__segqueue *q, uint64_t next, uint64_t wake_room)
+{
+	struct wp__room_plan plan = { 0, WP__HEAD_WAITERS };
+	uint64_t tail = wp_load_rlx_u64(&q->tail) & WP__POSITION;
+	int64_t room = room_after(q, tail, next) / (int64_t)WP__TICKET_ONE;
+	if (room < (int64_t)wp_min_u64(wake_room, q->capacity_span / WP__TICKET_ONE))
+		return plan;
+	plan.wake = (uint64_t)room;
+	if (room >= (int64_t)wp_load_rlx_u32(&q->room.waiters)) {
+		/* Nobody is left waiting: who joins now has read an epoch that will change. */
+		plan.wake = EVERYBODY;
+		plan.keep = 0;
+	}
+	return plan;
+}
+
+void wp__room_made(struct wp__segqueue *q, const struct wp__room_plan *plan)
+{
+	/* Only now: a holder may have set the bit that was set already, just before the claim. */
+	uint64_t wake = wp_load_rlx_u32(&q->room.holders) ? EVERYBODY : plan->wake;
+	if (wake)
+		wp__room_wake(q, wake);
+}
