@@ -107,6 +107,12 @@ static inline void wp_fence_sc(void)
 #endif
 }
 
+/* Keeps the compiler, not the processor, from moving memory accesses across it. */
+static inline void wp_fence_compiler(void)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
 #ifdef WP_EXPLORE
 void explore_spin_hint(void);
 #endif

@@ -17,6 +17,7 @@ enum wp_fault_site {
 	WP_FAULT_THREAD_NAME,  /* wp__os_thread_set_name */
 	WP_FAULT_FUTEX_WAIT,   /* wp__os_futex_wait */
 	WP_FAULT_FUTEX_WAKE,   /* wp__os_futex_wake */
+	WP_FAULT_MEMBARRIER,   /* wp__os_membarrier_register, wp__os_membarrier */
 	WP_FAULT_GET_AFFINITY, /* wp__os_get_affinity */
 	WP_FAULT_SET_AFFINITY, /* wp__os_set_affinity */
 	WP_FAULT_READ_FILE,    /* wp__os_read_file */

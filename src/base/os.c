@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -50,6 +51,28 @@ int wp__os_futex_wake(wp_atomic_u32 *word, uint32_t n)
 		n > INT_MAX ? INT_MAX : (int)n, NULL, NULL, 0);
 	errno = saved;
 	return r < 0 ? 0 : (int)r;
+}
+
+static int membarrier(int command)
+{
+	int error = WP_FAULT(WP_FAULT_MEMBARRIER);
+	if (error)
+		return -error;
+	int saved = errno;
+	long r = syscall(SYS_membarrier, command, 0, 0);
+	error = r < 0 ? -errno : 0;
+	errno = saved;
+	return error;
+}
+
+int wp__os_membarrier_register(void)
+{
+	return membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+}
+
+int wp__os_membarrier(void)
+{
+	return membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
 }
 
 void wp__os_yield(void)

@@ -32,6 +32,14 @@ int wp__os_futex_wait(wp_atomic_u32 *word, uint32_t expected, uint64_t deadline)
  */
 int wp__os_futex_wake(wp_atomic_u32 *word, uint32_t n);
 
+/*
+ * Makes every running thread of the process pass a full fence before it returns. Register once,
+ * before threads are created if possible; -ENOSYS or another error where the system has or allows
+ * no such thing, then the call must not be relied on.
+ */
+int wp__os_membarrier_register(void);
+int wp__os_membarrier(void);
+
 void wp__os_yield(void);
 void wp__os_sleep(uint64_t ns);
 

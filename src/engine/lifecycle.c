@@ -4,6 +4,7 @@
 #include <wpool/error.h>
 
 #include "base/hooks.h"
+#include "engine/rescue.h"
 
 /* ---- sums over the workers; under the mutex, which protects the table for non-workers ---- */
 
@@ -68,7 +69,7 @@ void wp__pool_discard(struct wp_pool *pool)
 	wp__os_mutex_lock(&pool->mutex);
 	const struct wp__table *table = wp_load_acq_ptr(&pool->table); /* [T1] acq */
 	for (unsigned i = 0; i < table->worker_count; i++)
-		wp_store_rlx_u32(&table->workers[i]->interrupt, 1);
+		wp_or_rlx_u32(&table->workers[i]->interrupt, WP__DISCARD);
 	wp__os_mutex_unlock(&pool->mutex);
 }
 

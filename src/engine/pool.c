@@ -42,6 +42,7 @@ static void init_settings(struct wp_pool *pool, const struct wp_options *o)
 	pool->gap_ticks = wp__ns_to_ticks(pool, o->poll_gap_ns);
 	pool->batch_ticks = wp__ns_to_ticks(pool, o->batch_ns);
 	pool->started_ns = wp__os_now_ns();
+	pool->has_membarrier = wp__os_membarrier_register() == 0;
 	wp__os_mutex_init(&pool->mutex);
 }
 

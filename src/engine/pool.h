@@ -68,10 +68,12 @@ struct wp__worker {
 	unsigned cpu; /* to be pinned to; UINT_MAX: not */
 	struct wp__thread thread;
 
-	/* The claimed jobs that wait to run: batch[next .. count-1]. The worker's own. */
-	uint32_t next, count;
-	uint32_t batch_dropped; /* of batch[0 .. next-1], those that were not run */
-	uint64_t first_id;      /* id of batch[0] */
+	/* The claimed jobs: batch[0 .. count-1], of which the last `left` have not been started. */
+	uint32_t count;
+	uint32_t batch_dropped;   /* of the batch, those that were not run */
+	uint64_t first_id;        /* id of batch[0] */
+	uint32_t taken_from;      /* see engine/rescue.h */
+	struct wp__worker *stuck; /* whose jobs this worker is to rescue next, or NULL */
 	struct wp__running *running;
 	unsigned help_depth;
 	struct wp__spill spill;
@@ -83,9 +85,10 @@ struct wp__worker {
 	uint64_t last_claim;   /* when */
 	uint64_t dry_since;    /* since when looks find nothing; 0: the last one found something */
 	uint64_t behind_since; /* since when every claim left work behind; 0: the last did not */
-	uint64_t woke_at;      /* when this worker last woke another for cheap jobs */
+	uint64_t appointed_at; /* when this worker last appointed a standby */
 	unsigned streak;       /* claims in a row without a dry spell */
 	unsigned calm;         /* claims in a row that left nothing behind */
+	unsigned looks;        /* dry ones */
 	unsigned stalls;       /* times in a row that work was there and could not be taken */
 	bool ran;              /* something has finished since the last dry look */
 
@@ -95,8 +98,10 @@ struct wp__worker {
 	wp_atomic_u64 batches, parks, wakes;
 	wp_atomic_u64 busy_ticks, run_ticks_max;
 
-	/* Set by others to make the worker stop running jobs. */
-	_Alignas(WP_ALONE) wp_atomic_u32 interrupt;
+	/* See engine/rescue.h. */
+	_Alignas(
+		WP_ALONE) wp_atomic_u32 left; /* jobs not started; the worker writes, others read */
+	wp_atomic_u32 interrupt;              /* set by others to make the worker look */
 
 	_Alignas(WP_ALONE) struct wp_job batch[WP__BATCH_MAX];
 };
@@ -122,6 +127,7 @@ struct wp_pool {
 	uint64_t spin_ticks, gap_ticks, batch_ticks;
 	uint64_t ticks_per_1024ns;
 	uint64_t started_ns;
+	bool has_membarrier;
 	struct wp__worker *workers;
 
 	_Alignas(WP_ALONE) wp_atomic_ptr table;

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/hooks.h"
+#include "engine/rescue.h"
 #include "engine/worker.h"
 #include "work/job.h"
 
@@ -89,28 +90,35 @@ static WP_COLD void drop_jobs(struct wp__worker *w, const struct wp_job *jobs, u
 	count_finished(w, n);
 }
 
-/* What the batch still holds; it counts as taken from the batch, but not as run. */
-static WP_COLD void drop_rest_of_batch(struct wp__worker *w)
-{
-	uint32_t first = w->next, n = w->count - w->next;
-	w->next = w->count;
-	w->batch_dropped += n;
-	drop_jobs(w, w->batch + first, n);
-}
-
-static inline bool interrupted(const struct wp__worker *w)
+static inline bool discarding(const struct wp__worker *w)
 {
 	/* Relaxed: a job more or less may run; wp_pool_stop waits for the threads' end. */
-	return wp_load_rlx_u32(&w->interrupt);
+	return wp_load_rlx_u32(&w->interrupt) & WP__DISCARD;
 }
 
-/* Runs jobs[index] inside of another job; does not count it. */
-static void run_nested(
-	struct wp__worker *w, const struct wp_job *jobs, uint64_t first_id, uint32_t index)
+/* The next job of the batch that is to be run; jobs that are to be dropped instead are dropped. */
+static inline bool next_of_batch(struct wp__worker *w, uint32_t *index)
+{
+	while (wp__rescue_next(w, index)) {
+		if (wp_likely(!discarding(w)))
+			return true;
+		w->batch_dropped++;
+		drop_jobs(w, &w->batch[*index], 1);
+	}
+	return false;
+}
+
+/*
+ * Runs jobs[index] inside of another job, or after a batch; does not count it. Nobody knows for how
+ * long: this worker does not look for work meanwhile.
+ */
+static void run_nested(struct wp__worker *w, const struct wp_job *jobs, uint64_t first_id,
+	uint32_t index, bool work_left)
 {
 	struct wp__running here = {
 		.outer = w->running, .jobs = jobs, .first_id = first_id, .index = index
 	};
+	wp__worker_step_away(w, work_left);
 	w->running = &here;
 	w->help_depth++;
 	run_job(w, &jobs[index], w->pool->options.timing);
@@ -119,13 +127,13 @@ static void run_nested(
 }
 
 /* Runs or drops one job that is not of the batch. */
-static void run_or_drop(struct wp__worker *w, const struct wp_job *job, uint64_t id)
+static void run_or_drop(struct wp__worker *w, const struct wp_job *job, uint64_t id, bool work_left)
 {
-	if (interrupted(w)) {
+	if (discarding(w)) {
 		drop_jobs(w, job, 1);
 		return;
 	}
-	run_nested(w, job, id, 0);
+	run_nested(w, job, id, 0, work_left);
 	count_run(w, 1);
 }
 
@@ -180,7 +188,7 @@ static bool run_one_set_aside(struct wp__worker *w)
 	spill->first++;
 	if (--spill->count == 0)
 		spill->first = 0;
-	run_or_drop(w, &job, id);
+	run_or_drop(w, &job, id, false);
 	return true;
 }
 
@@ -217,14 +225,10 @@ void wp__run_batch(struct wp__worker *w)
 	struct wp__running here = { .outer = NULL, .jobs = w->batch, .first_id = w->first_id };
 	w->running = &here;
 	w->batch_dropped = 0;
-	while (w->next < w->count && !interrupted(w)) {
-		/* Before the job runs: it may wait, and its worker run the next one meanwhile. */
-		here.index = w->next++;
+	while (next_of_batch(w, &here.index))
 		run_job(w, &w->batch[here.index], timed);
-	}
 	w->running = NULL;
-	if (wp_unlikely(w->next < w->count))
-		drop_rest_of_batch(w);
+	/* A rescue has made count smaller. */
 	uint32_t ran = w->count - w->batch_dropped;
 	if (ran)
 		count_run(w, ran);
@@ -234,17 +238,13 @@ void wp__run_batch(struct wp__worker *w)
 
 /* ---- inside of a job ---- */
 
+/* Counted with its batch. */
 static bool run_next_of_batch(struct wp__worker *w)
 {
-	if (w->next == w->count)
+	uint32_t index;
+	if (!next_of_batch(w, &index))
 		return false;
-	if (interrupted(w)) {
-		drop_rest_of_batch(w);
-	} else {
-		/* Counted with its batch. */
-		uint32_t index = w->next++;
-		run_nested(w, w->batch, w->first_id, index);
-	}
+	run_nested(w, w->batch, w->first_id, index, false);
 	return true;
 }
 
@@ -258,9 +258,19 @@ static bool help_lane(struct wp__worker *w, const void *wanted)
 	bool deep = w->help_depth >= WP__HELP_DEPTH && !(wanted && job.payload == wanted);
 	if (deep && set_aside(w, &job, claim.ticket))
 		return true;
-	wp__worker_step_away(w, claim.more);
-	run_or_drop(w, &job, claim.ticket);
+	run_or_drop(w, &job, claim.ticket, claim.more);
 	return true;
+}
+
+static WP_COLD void rescue_aside(struct wp__worker *w)
+{
+	struct wp_job jobs[WP__BATCH_MAX];
+	uint64_t first_id;
+	uint32_t n = wp__rescue_take(w->stuck, jobs, &first_id);
+	w->stuck = NULL;
+	for (uint32_t i = 0; i < n; i++)
+		if (!set_aside(w, &jobs[i], first_id + i))
+			run_or_drop(w, &jobs[i], first_id + i, false);
 }
 
 bool wp__run_to_make_room(struct wp__worker *w)
@@ -270,6 +280,8 @@ bool wp__run_to_make_room(struct wp__worker *w)
 
 bool wp__run_while_waiting(struct wp__worker *w, const void *awaited)
 {
+	if (w->stuck)
+		rescue_aside(w);
 	if (w->help_depth < WP__HELP_DEPTH)
 		return run_next_of_batch(w) || run_one_set_aside(w) || help_lane(w, awaited);
 	if (help_lane(w, awaited))

@@ -3,8 +3,9 @@
  * Running jobs: what happens to a job between its claim and its end.
  *
  * A worker runs the jobs of its batch in order. User code runs with no lock and no RCU read side
- * held. When the worker is interrupted (the pool is being stopped) the jobs that it has claimed
- * and not started are dropped: their cleanup runs, they count as dropped.
+ * held. When the pool is being stopped the jobs that the worker has claimed and not started are
+ * dropped: their cleanup runs, they count as dropped. Another worker may take them back: see
+ * engine/rescue.h.
  *
  * Jobs inside of jobs. A job that submits to a full lane, or waits for another job, lets its worker
  * run other jobs meanwhile. To wait, it first runs what its own batch still holds, then what was
@@ -22,7 +23,7 @@
 
 #include "engine/pool.h"
 
-/* Runs, or drops, batch[next .. count-1] and then all that was set aside; counts them. */
+/* Runs, or drops, what the batch holds and then all that was set aside; counts them. */
 void wp__run_batch(struct wp__worker *w);
 
 /*

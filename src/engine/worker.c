@@ -6,6 +6,7 @@
 
 #include "base/hooks.h"
 #include "base/rcu.h"
+#include "engine/rescue.h"
 #include "engine/run.h"
 #include "park/latch.h"
 #include "topo/pin.h"
@@ -21,6 +22,8 @@
 #define VETERAN_STREAK      64
 /* How long claims leave work behind before another worker is woken for cheap jobs. */
 #define BEHIND_NS           50000
+/* Dry looks between two yields: a woken worker often shares its CPU with whoever woke it. */
+#define LOOKS_PER_YIELD     16
 /* A worker that is not the last one active searches only this part of spin_ns. */
 #define SPIN_PART_OF_OTHERS 8
 /* Producers that wait for room are woken when there is room for this run time. */
@@ -121,13 +124,16 @@ void wp__worker_step_away(struct wp__worker *w, bool work_left)
 {
 	struct wp_pool *pool = w->pool;
 	uint64_t idle = wp__parking_leave(&pool->parking, w->index);
-	bool wake = work_left;
-	if (wp__idle_active(idle) == 0)
-		wake |= !arm_lanes(pool);
-	else
-		wake |= !(idle & WP__IDLE_STANDBY);
-	if (wake)
-		wp__parking_wake_one(&pool->parking);
+	/*
+	 * Work that is left is the concern of those who look; of somebody else only if nobody
+	 * does.
+	 */
+	if (wp__idle_active(idle) == 0) {
+		if (work_left || !arm_lanes(pool))
+			wp__parking_wake_one(&pool->parking);
+	} else if (!(idle & WP__IDLE_STANDBY) && wp__idle_parked(idle)) {
+		wp__parking_appoint(&pool->parking);
+	}
 	offer_room(pool);
 }
 
@@ -145,14 +151,19 @@ static void hand_over(struct wp__worker *w, const struct wp__claim *claim, uint6
 		w->behind_since = 0;
 	else if (!w->behind_since)
 		w->behind_since = now;
-	if (w->streak >= STREAK_FOR_FLOW && claim->count * w->cost <= pool->batch_ticks) {
+	bool cheap = w->streak >= STREAK_FOR_FLOW && w->cost <= pool->batch_ticks;
+	if (cheap || claim->count > 1) {
 		bool behind =
 			w->behind_since && now - w->behind_since > wp__ns_to_ticks(pool, BEHIND_NS);
-		/* Whoever was woken a moment ago may be on its way to become the standby. */
-		bool just_woken = now - w->woke_at < wp__ns_to_ticks(pool, BEHIND_NS);
-		if (parked && !just_woken && (!standby || behind)) {
+		if (parked && behind) {
 			wp__parking_wake_one(parking);
-			w->woke_at = now;
+			w->behind_since = now;
+		}
+		/* Whoever was appointed a moment ago may be on its way. */
+		bool appointed = now - w->appointed_at < wp__ns_to_ticks(pool, BEHIND_NS);
+		if (parked && !standby && !appointed) {
+			wp__parking_appoint(parking);
+			w->appointed_at = now;
 		}
 		return;
 	}
@@ -172,14 +183,34 @@ static void stall(struct wp__worker *w)
 		wp__os_sleep(STALL_NAP_NS);
 }
 
+/* A worker that holds jobs it has not started and does not get on with them, or NULL. */
+static struct wp__worker *find_stuck(struct wp__worker *w)
+{
+	struct wp__worker *stuck = NULL;
+	wp__rcu_read_lock();
+	const struct wp__table *table = wp_load_acq_ptr(&w->pool->table); /* [T1] acq: as above */
+	for (unsigned i = 0; i < table->worker_count && !stuck; i++) {
+		struct wp__worker *v = table->workers[i];
+		/* Declared away: who holds jobs is active otherwise. */
+		if (v != w && wp__rescue_is_wanted(v) &&
+			!wp__parking_is_active(&w->pool->parking, v->index))
+			stuck = v;
+	}
+	wp__rcu_read_unlock();
+	return stuck;
+}
+
 /* Sleeps until woken, or until this worker as the standby has to look. The worker is parked. */
 static void sleep_parked(struct wp__worker *w)
 {
 	struct wp__parking *parking = &w->pool->parking;
 	wp__count(&w->parks, 1);
 	while (!wp__parking_sleep(parking, w->index)) {
-		if (wp__parking_tick(parking, w->index) && wp__parking_unpark(parking, w->index)) {
+		bool look = wp__parking_tick(parking, w->index);
+		struct wp__worker *stuck = find_stuck(w);
+		if ((look || stuck) && wp__parking_unpark(parking, w->index)) {
 			look_after_all(w);
+			w->stuck = stuck;
 			return;
 		}
 		offer_room(w->pool);
@@ -192,30 +223,51 @@ static bool must_exit(const struct wp__worker *w)
 	return wp_load_rlx_u32(&w->pool->exit);
 }
 
-static void park(struct wp__worker *w)
+/* Tells those who wait until the pool is at rest, if this worker has finished anything since. */
+static void tell_rest(struct wp__worker *w)
+{
+	if (!w->ran)
+		return;
+	w->ran = false;
+	wp__ec_notify(&w->pool->rest);
+}
+
+/* One park; returns whether the worker was only woken to park again. */
+static bool park_once(struct wp__worker *w)
 {
 	struct wp__parking *parking = &w->pool->parking;
-	bool last = wp__parking_park(parking, w->index);
+	bool nobody_active = wp__parking_park(parking, w->index);
 	/* Relaxed: set before [K5], so seen after [K4], or the wake-up finds this worker's bit. */
 	bool stay = must_exit(w);
-	bool work = !stay && last && !arm_lanes(w->pool);
+	bool work = !stay && nobody_active && !arm_lanes(w->pool);
 	if ((stay || work) && wp__parking_unpark(parking, w->index)) {
 		if (work) {
 			look_after_all(w);
 			stall(w);
 		}
-		return;
+		return false;
 	}
 	sleep_parked(w);
 	w->dry_since = 0;
 	w->streak = 0;
 	w->calm = 0;
+	return parking->spots[w->index].appointed && !w->stuck;
+}
+
+static void park(struct wp__worker *w)
+{
+	tell_rest(w);
+	while (park_once(w))
+		;
 }
 
 /* ---- claims ---- */
 
 static uint32_t batch_cap(const struct wp__worker *w)
 {
+	/* Out of the blue: nobody stands by yet to rescue what is not started. */
+	if (w->streak < STREAK_FOR_FLOW && w->pool->options.workers > 1)
+		return 1;
 	uint64_t by_cost = w->pool->batch_ticks / (w->cost + 1);
 	return (uint32_t)wp_max_u64(1, wp_min_u64(by_cost, w->pool->options.batch_max));
 }
@@ -264,25 +316,44 @@ static bool is_one_too_many(struct wp__worker *w, const struct wp__claim *claim)
 	return ++w->calm >= enough;
 }
 
+/* Rises fast and falls slowly: to believe costly jobs cheap is the worse mistake. */
+static void learn_cost(struct wp__worker *w, uint64_t cost)
+{
+	if (cost > w->cost)
+		w->cost += (cost - w->cost) / 2;
+	else
+		w->cost -= (w->cost - cost + 7) / 8;
+}
+
 static void handle_claim(struct wp__worker *w, const struct wp__claim *claim)
 {
 	uint64_t claimed = wp__os_ticks();
 	w->dry_since = 0;
 	w->ran = true;
-	w->next = 0;
-	w->count = claim->count;
-	w->first_id = claim->ticket;
+	wp__rescue_offer(w, claim->count, claim->ticket);
 	hand_over(w, claim, claimed);
 	uint64_t start = wp__os_ticks();
 	wp__run_batch(w);
 	uint64_t ticks = wp__os_ticks() - start;
 	wp__count(&w->busy_ticks, ticks);
 	wp__count(&w->batches, 1);
-	w->cost = (w->cost + ticks / claim->count) / 2;
+	learn_cost(w, ticks / claim->count);
 	back_to_looking(w);
 	pace(w, claim, claimed);
 	if (is_one_too_many(w, claim))
 		park(w);
+}
+
+/* Takes over what a stuck worker holds, as if it had been claimed in a flow of jobs. */
+static WP_COLD void rescue(struct wp__worker *w)
+{
+	struct wp__claim claim = { .more = false };
+	claim.count = wp__rescue_take(w->stuck, w->batch, &claim.ticket);
+	w->stuck = NULL;
+	if (!claim.count)
+		return;
+	w->appointed_at = 0; /* it needs a standby of its own now */
+	handle_claim(w, &claim);
 }
 
 /* ---- nothing there ---- */
@@ -292,10 +363,7 @@ static void search(struct wp__worker *w)
 {
 	struct wp_pool *pool = w->pool;
 	uint64_t now = wp__os_ticks();
-	if (w->ran) {
-		w->ran = false;
-		wp__ec_notify(&pool->rest);
-	}
+	tell_rest(w);
 	if (!w->dry_since)
 		w->dry_since = now;
 	w->gap = 0;
@@ -305,6 +373,8 @@ static void search(struct wp__worker *w)
 	bool others = wp__idle_active(wp__parking_idle(&pool->parking)) > 1;
 	if (dry >= (others ? pool->spin_ticks / SPIN_PART_OF_OTHERS : pool->spin_ticks))
 		park(w);
+	else if (++w->looks % LOOKS_PER_YIELD == 0)
+		wp__os_yield();
 	else
 		wp_spin_hint();
 }
@@ -320,7 +390,9 @@ static void work(struct wp__worker *w)
 	for (;;) {
 		wp__count(progress, 1);
 		back_to_looking(w);
-		if (wp__worker_take(w, w->batch, batch_cap(w), batch_share(w), &claim))
+		if (wp_unlikely(w->stuck != NULL))
+			rescue(w);
+		else if (wp__worker_take(w, w->batch, batch_cap(w), batch_share(w), &claim))
 			handle_claim(w, &claim);
 		else if (must_exit(w))
 			return;

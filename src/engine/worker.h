@@ -10,14 +10,16 @@
  *
  * Batch cap. A claim takes at most options.batch_max jobs, at most what runs in options.batch_ns by
  * the cost of recent jobs, and at most its share when several workers are active. The cost starts
- * high, so a worker begins with one job at a time and learns.
+ * high, so a worker begins with one job at a time and learns; and with jobs out of the blue it
+ * takes one at a time, because nobody stands by to take back what it does not get to.
  *
  * Handing over the watch. Before a worker runs what it claimed, somebody must be there for the
  * jobs that come next (see park/parking.h for the states):
  *
  *   cheap    the claim should be done within options.batch_ns, and jobs have been flowing: the
- *            worker stays active, provided a standby is there in case it is wrong. While claims
- *            leave work behind for longer than BEHIND_NS, it wakes another worker.
+ *            worker stays active, provided a standby is there in case it is wrong, which then also
+ *            takes back what is not started (engine/rescue.h). While claims leave work behind for
+ *            longer than BEHIND_NS, it wakes another worker.
  *   else     the worker leaves. Work left: it wakes another worker. Nothing left: as the last one
  *            active it arms the lanes, and the next submit wakes somebody.
  *

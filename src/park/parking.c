@@ -110,13 +110,15 @@ bool wp__parking_sleep(struct wp__parking *p, unsigned i)
 {
 	struct wp__spot *spot = &p->spots[i];
 	uint64_t deadline = spot->standby ? wp__os_now_ns() + WP__STANDBY_NS : UINT64_MAX;
+	uint32_t token;
 	/* [K7] acq: what the waker did before; pairs with [K8] */
-	while (!wp_load_acq_u32(&spot->token)) {
+	while (!(token = wp_load_acq_u32(&spot->token))) {
 		if (wp__os_futex_wait(&spot->token, 0, deadline) == -ETIMEDOUT)
 			return false;
 	}
 	/* Relaxed: nobody sets it again before this worker has parked again. */
 	wp_store_rlx_u32(&spot->token, 0);
+	spot->appointed = token == WP__TOKEN_PARK;
 	give_up_standby(p, spot);
 	return true;
 }
@@ -151,33 +153,49 @@ bool wp__parking_tick(struct wp__parking *p, unsigned i)
 }
 
 /* The bit is cleared and the wake-up ours. */
-static void deliver(struct wp__parking *p, unsigned i)
+static void deliver(struct wp__parking *p, unsigned i, uint32_t token)
 {
 	struct wp__spot *spot = &p->spots[i];
 	count_active(p, i);
 	/* [K8] rel: what the waker did before; pairs with [K7] */
-	wp_store_rel_u32(&spot->token, 1);
+	wp_store_rel_u32(&spot->token, token);
 	WP_POINT("K8");
 	wp__os_futex_wake(&spot->token, 1);
 }
 
-bool wp__parking_wake(struct wp__parking *p, unsigned i)
+/* Picks worker i; the one who does gives it the token. */
+static bool wake(struct wp__parking *p, unsigned i, uint32_t token)
 {
 	if (!pick(p, i))
 		return false;
-	deliver(p, i);
+	deliver(p, i, token);
 	return true;
 }
 
-bool wp__parking_wake_one(struct wp__parking *p)
+static bool wake_any(struct wp__parking *p, uint32_t token)
 {
 	for (unsigned w = 0; w * 64 < p->workers; w++) {
 		uint64_t bits;
 		while ((bits = wp_load_rlx_u64(&p->parked[w])) != 0)
-			if (wp__parking_wake(p, w * 64 + (unsigned)__builtin_ctzll(bits)))
+			if (wake(p, w * 64 + (unsigned)__builtin_ctzll(bits), token))
 				return true;
 	}
 	return false;
+}
+
+bool wp__parking_wake(struct wp__parking *p, unsigned i)
+{
+	return wake(p, i, WP__TOKEN_LOOK);
+}
+
+bool wp__parking_wake_one(struct wp__parking *p)
+{
+	return wake_any(p, WP__TOKEN_LOOK);
+}
+
+bool wp__parking_appoint(struct wp__parking *p)
+{
+	return wake_any(p, WP__TOKEN_PARK);
 }
 
 void wp__parking_wake_all(struct wp__parking *p)
@@ -186,6 +204,6 @@ void wp__parking_wake_all(struct wp__parking *p)
 		/* [K5] ar: even where no bit is set, for those that park later; pairs with [K4] */
 		uint64_t bits = wp_swap_ar_u64(&p->parked[w], 0);
 		for (; bits; bits &= bits - 1)
-			deliver(p, w * 64 + (unsigned)__builtin_ctzll(bits));
+			deliver(p, w * 64 + (unsigned)__builtin_ctzll(bits), WP__TOKEN_LOOK);
 	}
 }

@@ -24,8 +24,8 @@
  * worker that parks while another is active parks lightly: it wakes by itself every WP__STANDBY_NS
  * and calls wp__parking_tick, which declares active workers away that have shown no progress
  * since the last tick. When nobody is active any more the standby parks for good: an idle pool
- * has no timer. A standby that is woken gives its role up; whoever leaves then and finds active
- * and parked workers but no standby wakes one, which becomes the standby when it parks again.
+ * has no timer. A standby that is woken gives its role up. Whoever leaves, or relies on a standby,
+ * and finds none wakes a worker to be one (wp__parking_appoint): it parks again at once, lightly.
  *
  * Waking. wp__parking_wake_one picks a parked worker by clearing its bit; whoever clears a bit owns
  * the wake-up, makes the worker active on its behalf and gives it its token. So each wake-up
@@ -59,13 +59,18 @@
 #define WP__IDLE_STANDBY    (UINT64_C(1) << 16)
 #define WP__IDLE_PARKED_ONE (UINT64_C(1) << 32)
 
+#define WP__TOKEN_LOOK UINT32_C(1) /* there may be work */
+#define WP__TOKEN_PARK UINT32_C(2) /* a standby is missing: park again */
+
 /* A worker's place. */
 struct wp__spot {
-	_Alignas(WP_ALONE) wp_atomic_u32 token; /* 1: woken; the waker sets it, the worker clears */
-	wp_atomic_u32 active; /* how often it counts as active: 0 or 1, and one more
+	_Alignas(WP_ALONE)
+		wp_atomic_u32 token; /* WP__TOKEN_*: set by others, cleared by the worker */
+	wp_atomic_u32 active;        /* how often it counts as active: 0 or 1, and one more
 	                         while it is woken in the middle of wp__parking_park */
-	bool standby;         /* the worker's own: it holds STANDBY */
-	uint64_t seen;        /* the standby's note of progress at its last tick */
+	bool standby;                /* the worker's own: it holds STANDBY */
+	bool appointed;              /* the worker's own: it was woken by wp__parking_appoint */
+	uint64_t seen;               /* the standby's note of progress at its last tick */
 	_Alignas(WP_ALONE) wp_atomic_u64 progress; /* advanced by the worker at every look */
 };
 
@@ -136,6 +141,9 @@ bool wp__parking_tick(struct wp__parking *p, unsigned i);
 
 /* Wakes one parked worker, if there is one; returns whether. */
 bool wp__parking_wake_one(struct wp__parking *p);
+
+/* Wakes one parked worker to park again, as the standby if there still is none; returns whether. */
+bool wp__parking_appoint(struct wp__parking *p);
 
 /* Wakes worker i if it is parked; else what the caller did is visible to it when it parks. */
 bool wp__parking_wake(struct wp__parking *p, unsigned i);
