@@ -12,6 +12,7 @@
 #include "work/job.h"
 
 #define SPILL_FIRST_CAPACITY 64
+#define DEEPER_AFTER_NS      UINT64_C(1000000)
 
 /* ---- one job ---- */
 
@@ -192,8 +193,8 @@ static bool run_one_set_aside(struct wp__worker *w)
 	return true;
 }
 
-/* Brings the job with this payload to the front of those set aside, if it is one of them. */
-static void prefer_set_aside(struct wp__spill *spill, const void *payload)
+/* Brings the job with this payload to the front of those set aside; false: it is not one of them. */
+static bool prefer_set_aside(struct wp__spill *spill, const void *payload)
 {
 	for (size_t i = spill->first; i < spill->first + spill->count; i++) {
 		if (spill->jobs[i].payload != payload)
@@ -207,8 +208,9 @@ static void prefer_set_aside(struct wp__spill *spill, const void *payload)
 			before * sizeof(id));
 		spill->jobs[spill->first] = job;
 		spill->ids[spill->first] = id;
-		return;
+		return true;
 	}
+	return false;
 }
 
 void wp__run_fini(struct wp__worker *w)
@@ -278,16 +280,30 @@ bool wp__run_to_make_room(struct wp__worker *w)
 	return help_lane(w, NULL);
 }
 
-bool wp__run_while_waiting(struct wp__worker *w, const void *awaited)
+/*
+ * WP__HELP_DEPTH deep, and the lane is empty. The job waited for is set aside here, or runs
+ * elsewhere. Then running other jobs would only go deeper, and is right only if that job in its
+ * turn waits for one of them: so not before some time has passed.
+ */
+static bool help_deep(struct wp__worker *w, struct wp__awaited *awaited)
+{
+	if (prefer_set_aside(&w->spill, awaited))
+		return run_one_set_aside(w);
+	if (!w->spill.count && !wp_load_rlx_u32(&w->left))
+		return false;
+	wp__worker_step_away(w, false);
+	if (wp__latch_wait_until(&awaited->done, wp__os_now_ns() + DEEPER_AFTER_NS))
+		return true;
+	return run_one_set_aside(w) || run_next_of_batch(w);
+}
+
+bool wp__run_while_waiting(struct wp__worker *w, struct wp__awaited *awaited)
 {
 	if (w->stuck)
 		rescue_aside(w);
-	if (w->help_depth < WP__HELP_DEPTH)
-		return run_next_of_batch(w) || run_one_set_aside(w) || help_lane(w, awaited);
-	if (help_lane(w, awaited))
-		return true;
-	prefer_set_aside(&w->spill, awaited);
-	return run_one_set_aside(w) || run_next_of_batch(w);
+	if (w->help_depth >= WP__HELP_DEPTH)
+		return help_lane(w, awaited) || help_deep(w, awaited);
+	return run_next_of_batch(w) || run_one_set_aside(w) || help_lane(w, awaited);
 }
 
 const struct wp_job_info *wp_job_current(void)

@@ -32,10 +32,11 @@ void wp__run_batch(struct wp__worker *w);
 bool wp__run_to_make_room(struct wp__worker *w);
 
 /*
- * Inside a job that waits for the job whose payload is `awaited`: runs one job, of this worker's or
- * the lane's, or sets one aside. false: there is none.
+ * Inside a job that waits for `awaited`: runs one job, of this worker's or the lane's, or sets one
+ * aside. false: there is none.
  */
-bool wp__run_while_waiting(struct wp__worker *w, const void *awaited);
+struct wp__awaited;
+bool wp__run_while_waiting(struct wp__worker *w, struct wp__awaited *awaited);
 
 /* Frees what the worker holds; nothing is set aside any more. */
 void wp__run_fini(struct wp__worker *w);

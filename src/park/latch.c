@@ -20,6 +20,14 @@ bool wp__latch_is_set(const struct wp__latch *latch)
 
 void wp__latch_wait(struct wp__latch *latch)
 {
+	while (!wp__latch_wait_until(latch, UINT64_MAX))
+		;
+}
+
+bool wp__latch_wait_until(struct wp__latch *latch, uint64_t deadline)
+{
 	while (!wp__latch_is_set(latch))
-		wp__os_futex_wait(&latch->set, 0, UINT64_MAX);
+		if (wp__os_futex_wait(&latch->set, 0, deadline))
+			return wp__latch_is_set(latch);
+	return true;
 }

@@ -24,4 +24,7 @@ void wp__latch_set(struct wp__latch *latch);
 bool wp__latch_is_set(const struct wp__latch *latch);
 void wp__latch_wait(struct wp__latch *latch);
 
+/* Waits until it is set, true, or the deadline has passed. */
+bool wp__latch_wait_until(struct wp__latch *latch, uint64_t deadline);
+
 #endif
