@@ -193,7 +193,7 @@ static bool run_one_set_aside(struct wp__worker *w)
 	return true;
 }
 
-/* Brings the job with this payload to the front of those set aside; false: it is not one of them. */
+/* Brings the job with this payload to the front of those set aside; false: it is not there. */
 static bool prefer_set_aside(struct wp__spill *spill, const void *payload)
 {
 	for (size_t i = spill->first; i < spill->first + spill->count; i++) {
