@@ -23,11 +23,17 @@
 
 /* ---- waiting ---- */
 
+/* The kernel looks at the timeout only when it lets the thread sleep: so look here, too. */
+static int passed(uint64_t deadline)
+{
+	return deadline != UINT64_MAX && wp__os_now_ns() >= deadline ? -ETIMEDOUT : 0;
+}
+
 int wp__os_futex_wait(wp_atomic_u32 *word, uint32_t expected, uint64_t deadline)
 {
 	struct timespec t, *timeout = NULL;
 	if (WP_FAULT(WP_FAULT_FUTEX_WAIT)) /* as if a signal had come: every caller looks again */
-		return wp__os_now_ns() >= deadline ? -ETIMEDOUT : 0;
+		return passed(deadline);
 	if (deadline != UINT64_MAX) {
 		t.tv_sec = (time_t)(deadline / NS_PER_S);
 		t.tv_nsec = (long)(deadline % NS_PER_S);
@@ -35,11 +41,10 @@ int wp__os_futex_wait(wp_atomic_u32 *word, uint32_t expected, uint64_t deadline)
 	}
 	int saved = errno;
 	/* FUTEX_WAIT_BITSET takes an absolute time; FUTEX_WAIT a relative one. */
-	long r = syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected, timeout,
+	(void)syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected, timeout,
 		NULL, FUTEX_BITSET_MATCH_ANY);
-	int error = r < 0 ? errno : 0;
 	errno = saved;
-	return error == ETIMEDOUT ? -ETIMEDOUT : 0;
+	return passed(deadline);
 }
 
 int wp__os_futex_wake(wp_atomic_u32 *word, uint32_t n)
