@@ -22,8 +22,8 @@
 
 /*
  * Sleeps while *word is `expected`, until a wake, the deadline (UINT64_MAX: none; in the past: at
- * once) or a signal. -ETIMEDOUT when the deadline has passed by the clock, whatever ended the sleep;
- * else 0, which promises nothing: look again.
+ * once) or a signal. -ETIMEDOUT when the deadline has passed by the clock, whatever ended the
+ * sleep; else 0, which promises nothing: look again.
  */
 int wp__os_futex_wait(wp_atomic_u32 *word, uint32_t expected, uint64_t deadline);
 

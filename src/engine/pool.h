@@ -131,6 +131,7 @@ struct wp_pool {
 	struct wp__worker *workers;
 
 	_Alignas(WP_ALONE) wp_atomic_ptr table;
+	wp_atomic_u32 cannot_rescue;
 	wp_atomic_u32 exit; /* workers end as soon as they find nothing */
 
 	_Alignas(

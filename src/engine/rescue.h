@@ -34,8 +34,10 @@
  *               left > 0  =>  the batch is stable while interrupt is RESCUING
  *
  * Who rescues. The standby (park/parking.h) finds a worker without progress, declares it away and
- * looks whether it holds jobs. Only workers that believed their claim cheap hold more than the job
- * they run, and those have a standby.
+ * looks whether it holds jobs; every worker does before it parks. Who holds jobs that are not
+ * started stays active, whatever it runs, and sees to it that there is a standby: so a worker that
+ * is away and holds jobs was declared away, and somebody is on his way to it. Jobs that were set
+ * aside (engine/run.h) cannot be rescued.
  */
 #ifndef WP_ENGINE_RESCUE_H
 #define WP_ENGINE_RESCUE_H
@@ -64,7 +66,8 @@ static inline bool wp__rescue_next(struct wp__worker *w, uint32_t *index)
 	uint32_t left = wp_load_rlx_u32(&w->left);
 	if (left == 0)
 		return false;
-	wp_store_rlx_u32(&w->left, left - 1);
+	/* [X3] rel: as in offer; the rescuer may read any of these stores; pairs with [X4] */
+	wp_store_rel_u32(&w->left, left - 1);
 	/* [X6] sc: by the rescuer's membarrier, or here without it; pairs with [X1] */
 	if (wp_likely(w->pool->has_membarrier))
 		wp_fence_compiler();

@@ -264,15 +264,15 @@ static bool help_lane(struct wp__worker *w, const void *wanted)
 	return true;
 }
 
-static WP_COLD void rescue_aside(struct wp__worker *w)
+/* In a job, and nobody else is there to do it: the rescued jobs are run before the job goes on. */
+static WP_COLD void rescue_inside(struct wp__worker *w)
 {
 	struct wp_job jobs[WP__BATCH_MAX];
 	uint64_t first_id;
 	uint32_t n = wp__rescue_take(w->stuck, jobs, &first_id);
 	w->stuck = NULL;
 	for (uint32_t i = 0; i < n; i++)
-		if (!set_aside(w, &jobs[i], first_id + i))
-			run_or_drop(w, &jobs[i], first_id + i, false);
+		run_or_drop(w, &jobs[i], first_id + i, false);
 }
 
 bool wp__run_to_make_room(struct wp__worker *w)
@@ -300,7 +300,7 @@ static bool help_deep(struct wp__worker *w, struct wp__awaited *awaited)
 bool wp__run_while_waiting(struct wp__worker *w, struct wp__awaited *awaited)
 {
 	if (w->stuck)
-		rescue_aside(w);
+		rescue_inside(w);
 	if (w->help_depth >= WP__HELP_DEPTH)
 		return help_lane(w, awaited) || help_deep(w, awaited);
 	return run_next_of_batch(w) || run_one_set_aside(w) || help_lane(w, awaited);

@@ -120,21 +120,51 @@ static void look_after_all(struct wp__worker *w)
 	back_to_looking(w);
 }
 
-void wp__worker_step_away(struct wp__worker *w, bool work_left)
+/* Somebody has to watch over a worker that may be wrong, or holds jobs. The worker is active. */
+static void see_to_standby(struct wp__worker *w)
+{
+	struct wp_pool *pool = w->pool;
+	uint64_t idle = wp__parking_idle(&pool->parking);
+	if ((idle & WP__IDLE_STANDBY) || !wp__idle_parked(idle))
+		return;
+	/* Whoever was appointed a moment ago may be on its way. */
+	uint64_t now = wp__os_ticks();
+	if (now - w->appointed_at < wp__ns_to_ticks(pool, BEHIND_NS))
+		return;
+	w->appointed_at = now;
+	wp__parking_appoint(&pool->parking);
+}
+
+/* Not active from now on; the duty of the last, and of whoever leaves others without a standby. */
+static void leave_watch(struct wp__worker *w, bool work_left)
 {
 	struct wp_pool *pool = w->pool;
 	uint64_t idle = wp__parking_leave(&pool->parking, w->index);
-	/*
-	 * Work that is left is the concern of those who look; of somebody else only if nobody
-	 * does.
-	 */
 	if (wp__idle_active(idle) == 0) {
+		/* Work that is left concerns those who look; others only if nobody does. */
 		if (work_left || !arm_lanes(pool))
 			wp__parking_wake_one(&pool->parking);
 	} else if (!(idle & WP__IDLE_STANDBY) && wp__idle_parked(idle)) {
 		wp__parking_appoint(&pool->parking);
 	}
 	offer_room(pool);
+}
+
+void wp__worker_step_away(struct wp__worker *w, bool work_left)
+{
+	bool wake = w->stuck != NULL; /* a rescue that this worker cannot make any more */
+	w->stuck = NULL;
+	if (wp_load_rlx_u32(&w->left)) {
+		/* Who holds jobs stays active, so that a standby comes to look after them. */
+		back_to_looking(w);
+		see_to_standby(w);
+		offer_room(w->pool);
+		wake |= work_left;
+	} else {
+		leave_watch(w, work_left);
+	}
+	if (wake)
+		wp__parking_wake_one(&w->pool->parking);
 }
 
 /* See "handing over the watch" in the header. */
@@ -146,7 +176,6 @@ static void hand_over(struct wp__worker *w, const struct wp__claim *claim, uint6
 	struct wp__parking *parking = &pool->parking;
 	uint64_t idle = wp__parking_idle(parking);
 	bool parked = wp__idle_parked(idle) != 0;
-	bool standby = idle & WP__IDLE_STANDBY;
 	if (!claim->more)
 		w->behind_since = 0;
 	else if (!w->behind_since)
@@ -159,15 +188,10 @@ static void hand_over(struct wp__worker *w, const struct wp__claim *claim, uint6
 			wp__parking_wake_one(parking);
 			w->behind_since = now;
 		}
-		/* Whoever was appointed a moment ago may be on its way. */
-		bool appointed = now - w->appointed_at < wp__ns_to_ticks(pool, BEHIND_NS);
-		if (parked && !standby && !appointed) {
-			wp__parking_appoint(parking);
-			w->appointed_at = now;
-		}
+		see_to_standby(w);
 		return;
 	}
-	wp__worker_step_away(w, claim->more);
+	leave_watch(w, claim->more);
 }
 
 /* ---- sleeping ---- */
@@ -200,17 +224,25 @@ static struct wp__worker *find_stuck(struct wp__worker *w)
 	return stuck;
 }
 
-/* Sleeps until woken, or until this worker as the standby has to look. The worker is parked. */
+/*
+ * Sleeps until woken, or until this worker as the standby has to look. The worker is parked. It may
+ * come back with a rescue to make; in a job it leaves that to others, if there are any.
+ */
 static void sleep_parked(struct wp__worker *w)
 {
 	struct wp__parking *parking = &w->pool->parking;
 	wp__count(&w->parks, 1);
 	while (!wp__parking_sleep(parking, w->index)) {
 		bool look = wp__parking_tick(parking, w->index);
-		struct wp__worker *stuck = find_stuck(w);
-		if ((look || stuck) && wp__parking_unpark(parking, w->index)) {
+		w->stuck = find_stuck(w);
+		/* This worker is one of those parked. */
+		bool others = wp__idle_parked(wp__parking_idle(parking)) > 1;
+		if (w->stuck && w->running && others) {
+			w->stuck = NULL;
+			wp__parking_wake_other(parking, w->index);
+		}
+		if ((look || w->stuck) && wp__parking_unpark(parking, w->index)) {
 			look_after_all(w);
-			w->stuck = stuck;
 			return;
 		}
 		offer_room(w->pool);
@@ -251,13 +283,14 @@ static bool park_once(struct wp__worker *w)
 	w->dry_since = 0;
 	w->streak = 0;
 	w->calm = 0;
-	return parking->spots[w->index].appointed && !w->stuck;
+	return parking->spots[w->index].appointed;
 }
 
 static void park(struct wp__worker *w)
 {
 	tell_rest(w);
-	while (park_once(w))
+	w->stuck = find_stuck(w);
+	while (!w->stuck && park_once(w))
 		;
 }
 

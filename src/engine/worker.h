@@ -46,8 +46,9 @@ void *wp__worker_main(void *arg);
 void wp__worker_wake_for(struct wp_pool *pool, struct wp__segqueue *lane);
 
 /*
- * Worker w is about to run something that may take long: it is not active any more, and somebody
- * else is woken if work is left or turns out to be there.
+ * Worker w is about to run something that may take long. It is not active any more, unless it holds
+ * jobs that others have to be able to find; somebody else is woken if nobody looks and work is
+ * left.
  */
 void wp__worker_step_away(struct wp__worker *w, bool work_left);
 

@@ -57,6 +57,7 @@ uint64_t wp__parking_leave(struct wp__parking *p, unsigned i)
 bool wp__parking_park(struct wp__parking *p, unsigned i)
 {
 	struct wp__spot *spot = &p->spots[i];
+	spot->appointed = false;
 	WP_POINT("K0");
 	/* [K4] ar: from here a waker can pick this worker; pairs with [K5] */
 	wp_or_ar_u64(&p->parked[i / 64], UINT64_C(1) << i % 64);
@@ -172,11 +173,12 @@ static bool wake(struct wp__parking *p, unsigned i, uint32_t token)
 	return true;
 }
 
-static bool wake_any(struct wp__parking *p, uint32_t token)
+/* Any worker but `not` (WP__PARKING_MAX: any at all). */
+static bool wake_any(struct wp__parking *p, unsigned not, uint32_t token)
 {
 	for (unsigned w = 0; w * 64 < p->workers; w++) {
-		uint64_t bits;
-		while ((bits = wp_load_rlx_u64(&p->parked[w])) != 0)
+		uint64_t mask = not / 64 == w ? ~(UINT64_C(1) << not % 64) : ~UINT64_C(0), bits;
+		while ((bits = wp_load_rlx_u64(&p->parked[w]) & mask) != 0)
 			if (wake(p, w * 64 + (unsigned)__builtin_ctzll(bits), token))
 				return true;
 	}
@@ -190,12 +192,17 @@ bool wp__parking_wake(struct wp__parking *p, unsigned i)
 
 bool wp__parking_wake_one(struct wp__parking *p)
 {
-	return wake_any(p, WP__TOKEN_LOOK);
+	return wake_any(p, WP__PARKING_MAX, WP__TOKEN_LOOK);
+}
+
+bool wp__parking_wake_other(struct wp__parking *p, unsigned i)
+{
+	return wake_any(p, i, WP__TOKEN_LOOK);
 }
 
 bool wp__parking_appoint(struct wp__parking *p)
 {
-	return wake_any(p, WP__TOKEN_PARK);
+	return wake_any(p, WP__PARKING_MAX, WP__TOKEN_PARK);
 }
 
 void wp__parking_wake_all(struct wp__parking *p)

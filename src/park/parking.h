@@ -142,6 +142,9 @@ bool wp__parking_tick(struct wp__parking *p, unsigned i);
 /* Wakes one parked worker, if there is one; returns whether. */
 bool wp__parking_wake_one(struct wp__parking *p);
 
+/* The same, but not worker i. */
+bool wp__parking_wake_other(struct wp__parking *p, unsigned i);
+
 /* Wakes one parked worker to park again, as the standby if there still is none; returns whether. */
 bool wp__parking_appoint(struct wp__parking *p);
 

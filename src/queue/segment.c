@@ -52,8 +52,10 @@ void wp__segment_publish(struct wp__segment *segment, uint32_t slot, uint32_t n)
 void wp__segment_clear(struct wp__segment *segment, const struct wp__segment_shape *shape)
 {
 	wp_atomic_u64 *ready = wp__segment_ready(segment);
+	for (uint32_t i = 0; i < shape->words; i++) {
+		/* [Q4] rel: the heads that passed the block, for a late look; pairs with [Q3] */
+		wp_store_rel_u64(&ready[i], 0);
+	}
 	/* Relaxed: whoever uses the segment next gets it through [F2] and [D2]. */
-	for (uint32_t i = 0; i < shape->words; i++)
-		wp_store_rlx_u64(&ready[i], 0);
 	wp_store_rlx_u32(&segment->done, 0);
 }
