@@ -30,7 +30,7 @@ bool wp__rescue_yield(struct wp__worker *w, uint32_t index)
 		return true;
 	w->count = w->taken_from;
 	wp_store_rlx_u32(&w->left, 0);
-	/* [X7] rel: left == 0, for the next rescuer; pairs with [X8] */
+	/* [X7] rel: left == 0, for the next rescuer; pairs with [X1] */
 	wp_and_rel_u32(&w->interrupt, ~WP__RESCUED);
 	return index < w->taken_from;
 }
@@ -41,8 +41,8 @@ uint32_t wp__rescue_take(struct wp__worker *v, struct wp_job *out, uint64_t *fir
 	do {
 		if (before & (WP__RESCUING | WP__RESCUED))
 			return 0;
-		/* [X8] acq: what the owner made of the rescue before; pairs with [X7] */
-	} while (!wp_cas_weak_acq_u32(&v->interrupt, &before, before | WP__RESCUING));
+		/* Relaxed: [X1] orders it. */
+	} while (!wp_cas_weak_rlx_u32(&v->interrupt, &before, before | WP__RESCUING));
 	WP_POINT("X1");
 	/* [X1] sc: RESCUING before the look at left, for every thread; pairs with [X6] */
 	bool fenced = v->pool->has_membarrier ? wp__os_membarrier() == 0 : (wp_fence_sc(), true);

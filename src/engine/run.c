@@ -69,8 +69,9 @@ static inline void run_job(struct wp__worker *w, const struct wp_job *job, bool 
 /* n jobs are over, in whatever way. What they did is visible to whoever sees the count. */
 static void count_finished(struct wp__worker *w, uint64_t n)
 {
+	uint64_t finished = wp_load_rlx_u64(&w->finished) + n;
 	/* [E1] rel: the jobs' effects; pairs with [E2] */
-	wp_store_rel_u64(&w->finished, wp_load_rlx_u64(&w->finished) + n);
+	wp_store_rel_u64(&w->finished, finished);
 	WP_POINT("E1");
 }
 

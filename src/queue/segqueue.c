@@ -423,8 +423,8 @@ static bool end_position(const struct wp__segqueue *q, uint64_t tail, uint64_t *
 	*end = tail & WP__POSITION;
 	if (!(tail & WP__TAIL_CLOSED))
 		return true;
-	/* [C2] acq: the final position; pairs with [C1] */
-	uint64_t final = wp_load_acq_u64(&q->final);
+	/* Relaxed: it is written once and stands for itself; 0 means not yet. */
+	uint64_t final = wp_load_rlx_u64(&q->final);
 	if (!(final & 1))
 		return false;
 	*end = final & WP__POSITION;
@@ -458,13 +458,12 @@ bool wp__segqueue_disarm_sleep(struct wp__segqueue *q)
 
 bool wp__segqueue_close(struct wp__segqueue *q)
 {
-	/* [C3] ar: the final ticket; later pushes see CLOSED; pairs with [W1] by way of [W3] */
-	uint64_t tail = wp_or_ar_u64(&q->tail, WP__TAIL_CLOSED);
+	/* Relaxed: tail alone decides who was in time; sleepers learn of it through [W3]. */
+	uint64_t tail = wp_or_rlx_u64(&q->tail, WP__TAIL_CLOSED);
 	WP_POINT("C3");
 	if (tail & WP__TAIL_CLOSED)
 		return false;
-	/* [C1] rel: pairs with [C2] */
-	wp_store_rel_u64(&q->final, (tail & WP__POSITION) | 1);
+	wp_store_rlx_u64(&q->final, (tail & WP__POSITION) | 1);
 	wp__room_wake(q, UINT32_MAX);
 	return true;
 }
