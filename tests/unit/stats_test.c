@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+#include <wpool/stats.h>
+
+#include <string.h>
+
+#include "hooks.h"
+#include "pool.h"
+#include "t.h"
+
+static wp_atomic_u64 ran;
+
+T_TEST(stats, arguments)
+{
+	struct wp_pool *pool = pool_of(1, 8, 4);
+	struct wp_stats s = WP_STATS_INIT;
+	t_assert_int_eq(wp_pool_stats(NULL, &s), WP_EINVAL);
+	t_assert_int_eq(wp_pool_stats(pool, NULL), WP_EINVAL);
+	s.size--;
+	s.completed = 77;
+	t_assert_int_eq(wp_pool_stats(pool, &s), WP_EINVAL);
+	t_assert_u64_eq(s.completed, 77);
+	pool_end(pool);
+}
+
+T_TEST(stats, of_a_new_pool)
+{
+	struct wp_pool *pool = pool_of(3, 8, 4);
+	pool_expect_asleep(pool);
+	struct wp_stats s = pool_stats(pool);
+	t_assert_u64_eq(s.size, sizeof(s));
+	t_assert_u64_eq(s.workers_alive, 3);
+	t_assert_u64_eq(s.workers_busy, 0);
+	t_assert_u64_eq(s.workers_idle, 3);
+	t_assert_u64_eq(s.queued + s.running + s.submitted + s.completed + s.failed, 0);
+	t_assert_u64_eq(s.panicked + s.cancelled + s.dropped + s.batches + s.wakes, 0);
+	t_assert_u64_eq(s.rejected_full + s.rejected_timeout + s.rejected_closed, 0);
+	t_assert_u64_eq(s.run_ns_average + s.run_ns_max, 0);
+	t_assert_int_eq(s.last_error, 0);
+	t_assert_u64_eq(s.segments_touched, 0);
+	t_assert(s.parks >= 3);
+	uint64_t uptime = s.uptime_ns;
+	wp__os_sleep(2000000);
+	t_assert(pool_stats(pool).uptime_ns >= uptime + 2000000);
+	pool_end(pool);
+}
+
+T_TEST(stats, of_a_busy_pool)
+{
+	struct wp_pool *pool = pool_of(3, 100, 16);
+	struct gate gate = { 0 };
+	gate_hold(&gate, pool, 2);
+	pool_until(pool_stats(pool).workers_idle == 1);
+	struct wp_stats s = pool_stats(pool);
+	t_assert_u64_eq(s.workers_busy, 2);
+	t_assert_u64_eq(s.running, 2);
+	t_assert_u64_eq(s.queued, 0);
+	t_assert_u64_eq(s.submitted, 2);
+	t_assert_u64_eq(s.completed, 0);
+	t_assert_int_eq(wp_submit(pool, gate_fn, &gate), 0);
+	pool_until(wp_load_acq_u32(&gate.entered) == 3);
+	for (int i = 0; i < 40; i++)
+		t_assert_int_eq(wp_submit(pool, count_fn, &ran), 0);
+	s = pool_stats(pool);
+	t_assert_u64_eq(s.queued, 40);
+	t_assert_u64_eq(s.running, 3);
+	t_assert_u64_eq(s.workers_idle, 0);
+	t_assert_u64_eq(s.submitted, 43);
+	gate_open(&gate);
+	pool_wait(pool);
+	s = pool_stats(pool);
+	t_assert_u64_eq(s.completed, 43);
+	t_assert(s.batches >= 3 && s.batches <= 43);
+	pool_expect_asleep(pool);
+	s = pool_stats(pool);
+	t_assert_u64_eq(s.workers_idle, 3);
+	t_assert(s.parks >= s.wakes);
+	pool_end(pool);
+}
+
+T_TEST(stats, segments)
+{
+	struct wp_options o = WP_OPTIONS_INIT;
+	o.workers = 1;
+	o.capacity = 64;
+	o.segment_size = 16;
+	o.segment_count = 3;
+	struct wp_pool *pool = pool_make(&o);
+	struct wp_stats s = pool_stats(pool);
+	t_assert_u64_eq(s.segments_touched, 3);
+	t_assert_u64_eq(s.segments_free, 3);
+	t_assert_u64_eq(s.segments_reused, 0);
+	for (int i = 0; i < 1600; i++)
+		t_assert_int_eq(wp_submit(pool, count_fn, &ran), 0);
+	pool_wait(pool);
+	s = pool_stats(pool);
+	t_assert_u64_eq(s.segments_reused + s.segments_touched - 3, 100);
+	t_assert(s.segments_touched <= 7);
+	t_assert_u64_eq(s.segments_free, s.segments_touched);
+	pool_end(pool);
+}
+
+static int busy_for(void *payload)
+{
+	for (uint64_t end = wp_now_ns() + (uintptr_t)payload; wp_now_ns() < end;)
+		wp_spin_hint();
+	return 0;
+}
+
+T_TEST(stats, run_time)
+{
+	for (int timing = 0; timing < 2; timing++) {
+		struct wp_options o = WP_OPTIONS_INIT;
+		o.workers = 1;
+		o.timing = timing;
+		struct wp_pool *pool = pool_make(&o);
+		for (int i = 0; i < 20; i++)
+			t_assert_int_eq(wp_submit(pool, busy_for,
+						(void *)(uintptr_t)(i == 7 ? 8000000 : 100000)),
+				0);
+		pool_wait(pool);
+		struct wp_stats s = pool_stats(pool);
+		/* The clocks are not the same one: a hundredth apart at most. */
+		t_assert(s.run_ns_average >= 9900000 / 20 / 100 * 99);
+		t_assert(s.run_ns_average * 20 <= s.uptime_ns);
+		if (timing) {
+			t_assert(s.run_ns_max >= 8000000 / 100 * 99);
+			t_assert(s.run_ns_max <= s.uptime_ns);
+		} else {
+			t_assert_u64_eq(s.run_ns_max, 0);
+		}
+		pool_end(pool);
+	}
+}
+
+/* ---- read while the pool works ---- */
+
+struct watched {
+	struct wp_pool *pool;
+	uint64_t each;
+	wp_atomic_u32 producing;
+};
+
+static void submit_or_watch(void *arg, unsigned me)
+{
+	struct watched *w = arg;
+	if (me > 0) {
+		for (uint64_t i = 0; i < w->each; i++)
+			t_assert_int_eq(wp_submit(w->pool, count_fn, &ran), 0);
+		wp_sub_rel_u32(&w->producing, 1);
+		return;
+	}
+	uint64_t completed = 0, submitted = 0;
+	while (wp_load_acq_u32(&w->producing)) {
+		struct wp_stats s = pool_stats(w->pool);
+		t_assert(s.completed >= completed && s.submitted >= submitted);
+		t_assert(s.completed <= s.submitted);
+		t_assert(s.workers_alive == 4 && s.workers_busy + s.workers_idle == 4);
+		t_assert(s.queued <= s.submitted && s.running <= s.submitted);
+		completed = s.completed;
+		submitted = s.submitted;
+	}
+}
+
+T_TEST(stats, never_contradict_themselves)
+{
+	struct watched w = { .pool = pool_of(4, 100, 16), .each = t_scaled(50000) };
+	wp_store_rlx_u32(&w.producing, 3);
+	struct crew crew;
+	crew_start(&crew, 4, submit_or_watch, &w);
+	crew_join(&crew);
+	pool_wait(w.pool);
+	pool_expect_rest(w.pool);
+	struct wp_stats s = pool_stats(w.pool);
+	t_assert_u64_eq(s.submitted, 3 * w.each);
+	t_assert_u64_eq(s.completed, 3 * w.each);
+	pool_end(w.pool);
+}
+
+T_TEST(stats, after_the_end)
+{
+	struct wp_pool *pool = pool_of(2, 100, 16);
+	t_assert_int_eq(wp_submit(pool, count_fn, &ran), 0);
+	t_assert_int_eq(wp_pool_shutdown(pool, WP_FOREVER, NULL), 0);
+	struct wp_stats s = pool_stats(pool);
+	t_assert_u64_eq(s.workers_alive, 0);
+	t_assert_u64_eq(s.workers_busy, 0);
+	t_assert_u64_eq(s.workers_idle, 0);
+	t_assert_u64_eq(s.completed, 1);
+	wp_pool_destroy(pool);
+}
