@@ -101,7 +101,7 @@ static void find_label(struct site *s, const char *path)
 		return;
 	const char *at = line[(n - 1) % KEEP];
 	bool wake = strstr(at, "_wake(") != NULL;
-	if (strstr(at, "_rlx_"))
+	if (strstr(at, "_rlx_") && !is_ordered(at))
 		return;
 	for (int i = n - 2; i >= 0 && i > n - 2 - (KEEP - 4); i--) {
 		const char *above = line[i % KEEP];
