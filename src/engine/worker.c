@@ -283,6 +283,7 @@ static bool park_once(struct wp__worker *w)
 	w->dry_since = 0;
 	w->streak = 0;
 	w->calm = 0;
+	w->appointed_at = 0; /* whoever it appointed may have been woken, too */
 	return parking->spots[w->index].appointed;
 }
 
