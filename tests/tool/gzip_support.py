@@ -4,6 +4,7 @@
 import hashlib
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -25,8 +26,15 @@ def wp(*arguments, timeout=120, **options):
     return subprocess.run([WP, *arguments], timeout=timeout, **options)
 
 
+def default_signals():
+    """Whoever runs the tests in the background may have told them to ignore some."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(*arguments, **options):
     options.setdefault("stderr", subprocess.PIPE)
+    options.setdefault("preexec_fn", default_signals)
     return subprocess.Popen([WP, *arguments], **options)
 
 
