@@ -176,7 +176,7 @@ void card_print(const struct card *card, FILE *out)
 		card->load[1], card->load[2],
 		card->pinned ? "pinned" : "not pinned (but the raw limit's)");
 	if (card->others_before > OTHERS_MAX)
-		fprintf(out, "WARNING    other processes are using %.1f CPUs: %s\n",
+		fprintf(out, "WARNING    other processes are using %.1f CPUs: %.46s\n",
 			card->others_before, card->others);
 	if (card->cpus_usable < 2)
 		fputs("WARNING    with one CPU the raw limit and the ratios mean nothing\n", out);
