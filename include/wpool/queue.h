@@ -107,7 +107,7 @@ struct wp_queue_memory {
 	size_t segments_touched;  /* used at least once: their pages may be resident */
 	size_t segments_free;     /* touched and idle */
 	uint64_t segments_reused; /* times a segment was taken from the free list */
-	size_t segment_bytes;     /* size of one segment with its bitmap and header */
+	size_t segment_bytes;     /* size of one segment with its marks and header */
 };
 
 /* Fills *out; the figures are read one after the other. Any thread. */

@@ -1,61 +1,81 @@
 /* SPDX-License-Identifier: MIT */
 #include "queue/segment.h"
 
-#include "base/hooks.h"
-
 _Static_assert(sizeof(struct wp_job) == 32, "two jobs to a cache line");
-_Static_assert(sizeof(struct wp__segment) <= WP__READY_OFFSET, "the header has lines of its own");
-_Static_assert(sizeof(wp_atomic_u64) == 8, "ready words are 64 bits");
+_Static_assert(sizeof(struct wp__segment) <= WP__MARKS_OFFSET, "the header has lines of its own");
+_Static_assert(sizeof(wp_atomic_u8) == 1, "eight marks to a ready word");
+
+#define EACH_BYTE UINT64_C(0x0101010101010101)
 
 void wp__segment_shape_init(struct wp__segment_shape *shape, uint32_t size)
 {
 	shape->size = size;
-	shape->words = (size + 63) / 64;
-	shape->slots_offset = WP__READY_OFFSET +
-			      (uint32_t)wp_round_up(shape->words * sizeof(uint64_t), WP_CACHE_LINE);
+	shape->slots_offset = WP__MARKS_OFFSET + (uint32_t)wp_round_up(size, WP_CACHE_LINE);
 	shape->bytes =
 		wp_round_up(shape->slots_offset + (size_t)size * sizeof(struct wp_job), WP_ALONE);
 }
 
-uint32_t wp__segment_ready_run(struct wp__segment *segment, uint32_t slot, uint32_t max)
+#if WP_EIGHT_AT_ONCE
+
+uint32_t wp__segment_ready_run(
+	struct wp__segment *segment, uint8_t mark, uint32_t slot, uint32_t max)
 {
-	wp_atomic_u64 *ready = wp__segment_ready(segment);
+	const wp_atomic_u8 *marks = wp__segment_marks(segment);
 	uint32_t run = 0;
 	while (run < max) {
-		uint32_t bit = (slot + run) % 64;
-		/* [Q3] acq: the jobs whose bits are seen; pairs with [Q2] */
-		uint64_t word = wp_load_acq_u64(&ready[(slot + run) / 64]) >> bit;
-		/* The shift brought zeros in at the top, so a run ends there at the latest. */
-		uint32_t ones = ~word ? (uint32_t)__builtin_ctzll(~word) : 64;
-		run += ones;
-		if (ones < 64 - bit)
+		uint32_t at = (slot + run) % 8;
+		/* [Q3] acq: the jobs whose marks are seen; pairs with [Q2] */
+		uint64_t word = wp_load_acq_eight_u8(&marks[slot + run - at]);
+		uint64_t missing = (word ^ mark * EACH_BYTE) >> 8 * at;
+		/* The shift brought zeros in at the top: they count up to the word's end. */
+		uint32_t here = missing ? (uint32_t)__builtin_ctzll(missing) / 8 : 8 - at;
+		run += here;
+		if (here < 8 - at)
 			break;
 	}
 	return run < max ? run : max;
 }
 
-void wp__segment_publish(struct wp__segment *segment, uint32_t slot, uint32_t n)
+void wp__segment_publish(struct wp__segment *segment, uint8_t mark, uint32_t slot, uint32_t n)
 {
-	wp_atomic_u64 *ready = wp__segment_ready(segment);
-	while (n) {
-		uint32_t bit = slot % 64;
-		uint32_t here = 64 - bit < n ? 64 - bit : n;
-		uint64_t mask = (here == 64 ? ~UINT64_C(0) : (UINT64_C(1) << here) - 1) << bit;
-		/* [Q2] rel: publishes the slots of the mask; pairs with [Q3] */
-		wp_or_rel_u64(&ready[slot / 64], mask);
-		WP_POINT("Q2");
-		slot += here;
-		n -= here;
+	wp_atomic_u8 *marks = wp__segment_marks(segment);
+	for (uint32_t end = slot + n; slot < end;) {
+		if (slot % 8 == 0 && end - slot >= 8) {
+			/* [Q2] rel: publishes these eight slots; pairs with [Q3] */
+			wp_store_rel_eight_u8(&marks[slot], mark * EACH_BYTE);
+			WP_POINT("Q2");
+			slot += 8;
+		} else {
+			wp__segment_publish_one(segment, mark, slot++);
+		}
 	}
 }
 
-void wp__segment_clear(struct wp__segment *segment, const struct wp__segment_shape *shape)
+#else
+
+uint32_t wp__segment_ready_run(
+	struct wp__segment *segment, uint8_t mark, uint32_t slot, uint32_t max)
 {
-	wp_atomic_u64 *ready = wp__segment_ready(segment);
-	for (uint32_t i = 0; i < shape->words; i++) {
-		/* [Q4] rel: the heads that passed the block, for a late look; pairs with [Q3] */
-		wp_store_rel_u64(&ready[i], 0);
-	}
+	const wp_atomic_u8 *marks = wp__segment_marks(segment);
+	uint32_t run = 0;
+	/* [Q3] acq: the jobs whose marks are seen; pairs with [Q2] */
+	while (run < max && wp_load_acq_u8(&marks[slot + run]) == mark)
+		run++;
+	return run;
+}
+
+void wp__segment_publish(struct wp__segment *segment, uint8_t mark, uint32_t slot, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		wp__segment_publish_one(segment, mark, slot + i);
+}
+
+#endif
+
+void wp__segment_renew(struct wp__segment *segment)
+{
+	/* All marks are this use's: by the next use's meaning, no slot is published. */
+	segment->uses++;
 	/* Relaxed: whoever uses the segment next gets it through [F2] and [D2]. */
 	wp_store_rlx_u32(&segment->done, 0);
 }

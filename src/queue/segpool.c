@@ -58,7 +58,7 @@ static struct wp__segment *take_untouched(struct wp__segpool *pool)
 static struct wp__segment *pop(struct wp__segpool *pool, struct wp__segstack *stack)
 {
 	for (;;) {
-		/* [F1] acq: the segment's clearing and its next_free; pairs with [F2] */
+		/* [F1] acq: the segment's renewal and its next_free; pairs with [F2] */
 		uint64_t top = wp_load_acq_u64(&stack->top);
 		if (!(top & INDEX_MASK))
 			return NULL;
@@ -83,7 +83,7 @@ static void push(struct wp__segstack *stack, struct wp__segment *segment)
 	for (;;) {
 		wp_store_rlx_u32(&segment->next_free, (uint32_t)(top & INDEX_MASK));
 		WP_POINT("F2");
-		/* [F2] rel: hands over the cleared segment and next_free; pairs with [F1] */
+		/* [F2] rel: hands over the renewed segment and next_free; pairs with [F1] */
 		uint64_t next = (top & ~INDEX_MASK) | (segment->index + 1);
 		if (wp_cas_weak_rel_u64(&stack->top, &top, next))
 			return;

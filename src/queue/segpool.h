@@ -66,12 +66,12 @@ static inline struct wp__segment *wp__segpool_at(const struct wp__segpool *pool,
 }
 
 /*
- * Takes a clear segment. NULL: all are in use, which lasts only while some other thread is about to
- * give one back.
+ * Takes a segment that is as good as new. NULL: all are in use, which lasts only while some other
+ * thread is about to give one back.
  */
 struct wp__segment *wp__segpool_take(struct wp__segpool *pool);
 
-/* Gives back a segment that nobody uses; it must be clear. */
+/* Gives back a segment that nobody uses; it must be renewed. */
 void wp__segpool_give(struct wp__segpool *pool, struct wp__segment *segment);
 
 /* How many are free; exact while nobody takes or gives. */

@@ -41,11 +41,14 @@ static inline wp_atomic_u64 *entry_of(const struct wp__segqueue *q, uint64_t blo
 	return &q->directory[block & q->directory_mask];
 }
 
-/* ---- directory entries: lap << 48 | offset of the segment in its pool | INSTALLED ---- */
+/* ---- directory entries: lap << 48 | offset of the segment in its pool | MARK | INSTALLED ---- */
 
 #define LAP_SHIFT 48
 #define INSTALLED UINT64_C(1)
-#define OFFSET    (((UINT64_C(1) << LAP_SHIFT) - 1) & ~INSTALLED)
+#define MARK      UINT64_C(2) /* the mark of this use of the segment */
+#define OFFSET    (((UINT64_C(1) << LAP_SHIFT) - 1) & ~(INSTALLED | MARK))
+
+_Static_assert(WP_ALONE > (INSTALLED | MARK), "segments begin at multiples of WP_ALONE");
 
 static inline uint64_t free_entry(const struct wp__segqueue *q, uint64_t block)
 {
@@ -56,16 +59,23 @@ static inline uint64_t installed_entry(
 	const struct wp__segqueue *q, uint64_t block, const struct wp__segment *segment)
 {
 	uint64_t offset = (uint64_t)((const char *)segment - q->pool.memory);
-	return free_entry(q, block) | offset | INSTALLED;
+	uint64_t mark = wp__segment_mark(segment) ? MARK : 0;
+	return free_entry(q, block) | offset | mark | INSTALLED;
 }
 
-/* The entry's segment if it is installed for this block, else NULL. */
-static inline struct wp__segment *segment_in(
-	const struct wp__segqueue *q, uint64_t entry, uint64_t block)
+static inline bool is_installed(const struct wp__segqueue *q, uint64_t entry, uint64_t block)
 {
-	if (wp_unlikely((entry & ~OFFSET) != (free_entry(q, block) | INSTALLED)))
-		return NULL;
+	return wp_likely((entry & ~(OFFSET | MARK)) == (free_entry(q, block) | INSTALLED));
+}
+
+static inline struct wp__segment *segment_in(const struct wp__segqueue *q, uint64_t entry)
+{
 	return (struct wp__segment *)(void *)(q->pool.memory + (entry & OFFSET));
+}
+
+static inline uint8_t mark_in(uint64_t entry)
+{
+	return (entry & MARK) != 0;
 }
 
 static void back_off(unsigned round)
@@ -158,22 +168,22 @@ void wp__segqueue_fini(struct wp__segqueue *q)
 /* ---- from a ticket to a published job ---- */
 
 /* The block has no segment yet: its first ticket's holder installs one; others help if need be. */
-static WP_COLD struct wp__segment *install_segment(
-	struct wp__segqueue *q, uint64_t block, uint32_t slot)
+static WP_COLD uint64_t install_segment(struct wp__segqueue *q, uint64_t block, uint32_t slot)
 {
 	wp_atomic_u64 *entry = entry_of(q, block);
 	for (unsigned round = 0;; round++) {
 		/* [D1] acq: the installed segment; pairs with [D2] and [D3] */
 		uint64_t e = wp_load_acq_u64(entry);
-		struct wp__segment *segment = segment_in(q, e, block);
-		if (segment)
-			return segment;
+		struct wp__segment *segment;
+		if (is_installed(q, e, block))
+			return e;
 		if (e == free_entry(q, block) && (slot == 0 || round >= LOOKS_BEFORE_HELP) &&
 			(segment = wp__segpool_take(&q->pool)) != NULL) {
+			uint64_t installed = installed_entry(q, block, segment);
 			WP_POINT("D2");
-			/* [D2] rel: the segment, clear; pairs with [D1] and [D4] */
-			if (wp_cas_strong_rel_u64(entry, &e, installed_entry(q, block, segment)))
-				return segment;
+			/* [D2] rel: the segment, as new; pairs with [D1] and [D4] */
+			if (wp_cas_strong_rel_u64(entry, &e, installed))
+				return installed;
 			wp__segpool_give(&q->pool, segment);
 		}
 		/* An earlier lap: a consumer has not finished copying out of that block. */
@@ -181,27 +191,25 @@ static WP_COLD struct wp__segment *install_segment(
 	}
 }
 
-static inline struct wp__segment *segment_for_write(
-	struct wp__segqueue *q, uint64_t block, uint32_t slot)
+/* The entry of the ticket's block, installed. */
+static inline uint64_t entry_for_write(struct wp__segqueue *q, uint64_t block, uint32_t slot)
 {
 	/* [D1] acq: the installed segment; pairs with [D2] */
 	uint64_t e = wp_load_acq_u64(entry_of(q, block));
-	struct wp__segment *segment = segment_in(q, e, block);
-	return wp_likely(segment != NULL) ? segment : install_segment(q, block, slot);
+	return wp_likely(is_installed(q, e, block)) ? e : install_segment(q, block, slot);
 }
 
 static inline void write_one(struct wp__segqueue *q, uint64_t position, const struct wp_job *job)
 {
 	uint64_t block = block_of(q, position);
 	uint32_t slot = slot_of(q, position, block);
-	struct wp__segment *segment = segment_for_write(q, block, slot);
+	uint64_t entry = entry_for_write(q, block, slot);
+	struct wp__segment *segment = segment_in(q, entry);
 	struct wp_job *slots = wp__segment_slots(segment, &q->pool.shape);
 	slots[slot] = *job;
 	/* A recycled segment's lines are in a consumer's cache: fetch them in time. */
 	wp_prefetch_for_write(&slots[slot + PREFETCH_SLOTS]);
-	/* [Q2] rel: publishes the slot; pairs with [Q3] */
-	wp_or_rel_u64(&wp__segment_ready(segment)[slot / 64], UINT64_C(1) << slot % 64);
-	WP_POINT("Q2");
+	wp__segment_publish_one(segment, mark_in(entry), slot);
 }
 
 static void write_many(
@@ -211,10 +219,11 @@ static void write_many(
 		uint64_t block = block_of(q, position);
 		uint32_t slot = slot_of(q, position, block);
 		uint32_t here = (uint32_t)wp_min_u64(n, q->segment_size - slot);
-		struct wp__segment *segment = segment_for_write(q, block, slot);
+		uint64_t entry = entry_for_write(q, block, slot);
+		struct wp__segment *segment = segment_in(q, entry);
 		memcpy(&wp__segment_slots(segment, &q->pool.shape)[slot], jobs,
 			here * sizeof(*jobs));
-		wp__segment_publish(segment, slot, here);
+		wp__segment_publish(segment, mark_in(entry), slot, here);
 		position += here * WP__TICKET_ONE;
 		jobs += here;
 		n -= here;
@@ -346,7 +355,7 @@ int wp__segqueue_push(struct wp__segqueue *q, const struct wp_job *job)
 
 static void retire(struct wp__segqueue *q, uint64_t block, struct wp__segment *segment)
 {
-	wp__segment_clear(segment, &q->pool.shape);
+	wp__segment_renew(segment);
 	/* First the segment, then the entry: whoever finds the entry free finds a segment, too. */
 	wp__segpool_give(&q->pool, segment);
 	WP_POINT("D3");
@@ -360,11 +369,11 @@ static inline uint32_t ready_run(struct wp__segqueue *q, uint64_t block, uint32_
 {
 	/* [D4] acq: the installed segment; pairs with [D2] */
 	uint64_t e = wp_load_acq_u64(entry_of(q, block));
-	*segment = segment_in(q, e, block);
-	if (!*segment)
+	if (!is_installed(q, e, block))
 		return 0;
+	*segment = segment_in(q, e);
 	return wp__segment_ready_run(
-		*segment, slot, (uint32_t)wp_min_u64(max, q->segment_size - slot));
+		*segment, mark_in(e), slot, (uint32_t)wp_min_u64(max, q->segment_size - slot));
 }
 
 bool wp__segqueue_claim(struct wp__segqueue *q, struct wp_job *out, uint32_t max, uint32_t share,
@@ -515,11 +524,12 @@ bool wp__segqueue_is_valid(struct wp__segqueue *q)
 		if (!(e & INSTALLED))
 			continue;
 		in_use++;
-		struct wp__segment *segment = (void *)(q->pool.memory + (e & OFFSET));
+		struct wp__segment *segment = segment_in(q, e);
 		uint32_t published = 0, done = wp_load_rlx_u32(&segment->done);
-		for (uint32_t w = 0; w < q->pool.shape.words; w++)
-			published += (uint32_t)__builtin_popcountll(
-				wp_load_rlx_u64(&wp__segment_ready(segment)[w]));
+		for (uint32_t s = 0; s < q->segment_size; s++)
+			published += wp_load_rlx_u8(&wp__segment_marks(segment)[s]) == mark_in(e);
+		if (mark_in(e) != wp__segment_mark(segment))
+			return false;
 		if (done > published || published > q->segment_size || done == q->segment_size)
 			return false;
 	}

@@ -8,7 +8,8 @@
  *     tail   ticket << 2 | CLOSED | SLEEP    producers: one fetch-add per push, or per many
  *     head   ticket << 2 | WAITERS           consumers: one compare-and-swap per claim
  *     limit  a recent head ticket + capacity, as a position; read-mostly
- *     directory[block & mask]  lap << 48 | offset of the segment | INSTALLED; free: lap << 48
+ *     directory[block & mask]  lap << 48 | offset of the segment | MARK | INSTALLED
+ *                              and while it is free: lap << 48
  *
  * A ticket is a job's place in line, counted from the lane's creation. A position is a ticket << 2,
  * the form it has in tail and head; positions are compared by the sign of their difference, so the
@@ -19,11 +20,11 @@
  * a power of two; for other sizes a lane's life ends after 2^62 jobs (146 years at 1 ns each).
  *
  * push    take a ticket; find the segment through the directory (install one where there is none:
- *         anyone may); write the slot; set its ready bit. Tail came back with SLEEP: the caller
+ *         anyone may); write the slot; set its mark. Tail came back with SLEEP: the caller
  *         wakes a sleeper. Tail came back with CLOSED: refused, nothing was promised.
- * claim   read head; find its segment; the run of ready bits from there is the batch; move head
+ * claim   read head; find its segment; the run of marks from there is the batch; move head
  *         past it by compare-and-swap; copy the jobs out; done += k. Whoever brings done to size
- *         retires the segment: clears it, gives it to the free list, frees the directory entry.
+ *         retires the segment: renews it, gives it to the free list, frees the directory entry.
  * close   fetch-or CLOSED into tail: returns the final ticket. Every ticket below it is a promise.
  *
  * Taking a ticket. Far from full by one fetch-add, which cannot be undone; near full by
@@ -46,7 +47,7 @@
  * segment that was retired and is in use for another block; head cannot have the value he read any
  * more then (it never returns to one), so his compare-and-swap fails and what he saw is dropped.
  *
- * Memory order. Jobs travel from producer to consumer through the ready bit ([Q2] to [Q3]);
+ * Memory order. Jobs travel from producer to consumer through the slot's mark ([Q2] to [Q3]);
  * segments travel from consumer to producer through done [S1], the free list ([F2] to [F1]) and
  * the directory ([D2] to [D1]). Tail, head and limit carry no data: their operations are relaxed
  * except where a sleep or a close is decided (below). See docs/memory-model.md.

@@ -210,3 +210,39 @@ static void check_2(void)
 
 EXPLORE_TEST(queue_late_look, .setup = two_ready, .body = { claim_one_of_two, claim_one_of_two },
 	.check = check_2, .no_leaks = true);
+
+/*
+ * ---- marks come round: in its third use a segment has the mark of its first. A consumer that
+ * knows of no use but the first, and finds the entry of the third, must not take the old mark for
+ * a job ----
+ */
+
+static void one_segment(void)
+{
+	lab_make(1, 1);
+}
+
+static void push_and_claim_two_push_third(void)
+{
+	push_0();
+	(void)lab_claim(1);
+	push_1();
+	(void)lab_claim(1);
+	push_2();
+}
+
+static void look_once(void)
+{
+	(void)lab_claim(1);
+}
+
+static void take_the_rest(void)
+{
+	while (lab_claim(1))
+		;
+	lab_all_taken(3);
+}
+
+EXPLORE_TEST(queue_marks_come_round, .setup = one_segment,
+	.body = { push_and_claim_two_push_third, look_once }, .check = take_the_rest,
+	.no_leaks = true);

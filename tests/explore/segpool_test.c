@@ -24,10 +24,11 @@ static struct wp__segment *take(void)
 	struct wp__segment *segment;
 	while (!(segment = wp__segpool_take(&pool)))
 		wp_spin_hint();
-	explore_assert(wp_load_rlx_u64(wp__segment_ready(segment)) == 0);
+	uint8_t mark = wp__segment_mark(segment);
+	explore_assert(wp__segment_ready_run(segment, mark, 0, 1) == 0);
 	explore_assert(wp_load_rlx_u32(&segment->done) == 0);
 	slot_of(segment)->payload = segment;
-	wp_store_rlx_u64(wp__segment_ready(segment), explore_self());
+	wp__segment_publish(segment, mark, 0, 1);
 	wp_store_rlx_u32(&segment->done, explore_self());
 	return segment;
 }
@@ -35,9 +36,9 @@ static struct wp__segment *take(void)
 static void give(struct wp__segment *segment)
 {
 	explore_assert(slot_of(segment)->payload == segment);
-	explore_assert(wp_load_rlx_u64(wp__segment_ready(segment)) == explore_self());
+	explore_assert(wp__segment_ready_run(segment, wp__segment_mark(segment), 0, 1) == 1);
 	explore_assert(wp_load_rlx_u32(&segment->done) == explore_self());
-	wp__segment_clear(segment, &pool.shape);
+	wp__segment_renew(segment);
 	wp__segpool_give(&pool, segment);
 }
 

@@ -6,7 +6,8 @@
  * segments of SIZE slots where there are none, write and publish; CONSUMERS consumers claim one
  * slot at a time, copy it out, retire. ENTRIES directory entries, SEGMENTS segments, all in the
  * free list. A segment number is 1 + its index, 0 is none. Checked: what a consumer copies is the
- * job of its ticket; a segment is clear when it is installed; at the end every segment is free once.
+ * job of its ticket; a segment has no slot published when it is installed; at the end every segment is
+ * free once. An entry is lap * 8 + mark * 4 + segment.
  *
  * config single: PRODUCERS=2 CONSUMERS=1 SIZE=1 ENTRIES=4 SEGMENTS=3 CAPACITY=3 TICKETS=4
  * config pair: PRODUCERS=2 CONSUMERS=2 SIZE=2 ENTRIES=1 SEGMENTS=2 CAPACITY=2 TICKETS=4
@@ -18,24 +19,26 @@
  * control HEAD_STORED laps: head is stored, not compared and swapped [H1]
  * control ENTRY_STORED pair: the entry is stored, not compared and swapped [D2]
  * control KEEP_LOSER pair: who loses the installation does not give its segment back [F2]
- * control NO_CLEAR laps: a retired segment keeps its ready bits [D3]
- * control PUBLISH_FIRST laps: the ready bit is set before the slot is written [Q2]
- * control PUBLISH_RELAXED pso: the ready bit without release [Q2]
+ * control NO_FLIP laps: a segment's next use has the mark of the one before [D3]
+ * control PUBLISH_FIRST laps: the mark is set before the slot is written [Q2]
+ * control PUBLISH_RELAXED pso: the mark without release [Q2]
  * control ENTRY_RELAXED pso: segments handed over without release [F2] [D3]
  */
 #define PROCESSES (PRODUCERS + CONSUMERS)
 #define SLOTS     (SEGMENTS * SIZE)
 #define SLOT(s, i)  (2 * (((s) - 1) * SIZE + (i)))	/* even: the jobs */
-#define READY(s, i) (SLOT(s, i) + 1)			/* odd: the ready bits */
+#define READY(s, i) (SLOT(s, i) + 1)			/* odd: the marks */
 #define ENTRY(b)    (2 * SLOTS + 2 * ((b) % ENTRIES) + 1)	/* odd: the directory */
 #define NEXT(s)     (2 * SLOTS + 2 * ENTRIES + 2 * (s))	/* even: next_free */
 #define WORDS       (2 * SLOTS + 2 * ENTRIES + 2 * SEGMENTS + 2)
 #define LAP(b)      ((b) / ENTRIES)
-#define FREE_OF(b)  (4 * LAP(b))		/* an entry: lap * 4 + segment */
-#define MATCH(e, b) ((e) % 4 > 0 && (NO_LAP || (e) / 4 == LAP(b)))
+#define FREE_OF(b)  (8 * LAP(b))
+#define MATCH(e, b) ((e) % 4 > 0 && (NO_LAP || (e) / 8 == LAP(b)))
+#define MARK(e)     ((e) / 4 % 2)
 #include "machine.pml"
 
 byte tail, head, top, tag, done[SEGMENTS + 1];	/* tickets; the free list; slots copied out */
+bit uses[SEGMENTS + 1];	/* the lowest bit; the mark of the next use is 1 - uses */
 
 inline pop() {	/* s: a free segment, or 0 */
 	do
@@ -61,7 +64,7 @@ inline push() {	/* s */
 inline is_clear() {
 	i = 0;
 	do
-	:: i < SIZE -> assert(mem[READY(s, i)] == 0); i++
+	:: i < SIZE -> assert(mem[READY(s, i)] == uses[s]); i++
 	:: i == SIZE -> i = 0; break
 	od;
 	assert(done[s] == 0)
@@ -80,16 +83,16 @@ look:	   e = mem[ENTRY(b)];			/* [D1] */
 		if :: s == 0 -> top > 0 || mem[ENTRY(b)] != e; goto look :: s > 0 fi;
 		if
 		:: atomic { FULL && (mem[ENTRY(b)] == e || ENTRY_STORED) ->	/* [D2] */
-			is_clear(); mem[ENTRY(b)] = e + s }
+			is_clear(); e = e + 4 * (1 - uses[s]) + s; mem[ENTRY(b)] = e }
 		:: FULL && !(mem[ENTRY(b)] == e || ENTRY_STORED) ->
 			if :: KEEP_LOSER -> s = 0 :: !KEEP_LOSER -> push() fi;
 			goto look
 		fi
 	   :: !MATCH(e, b) && e != FREE_OF(b) -> mem[ENTRY(b)] != e; goto look	/* backs off */
 	   fi;
-	   if :: PUBLISH_FIRST -> mem[READY(s, t % SIZE)] = 1 :: !PUBLISH_FIRST fi;
+	   if :: PUBLISH_FIRST -> mem[READY(s, t % SIZE)] = MARK(e) :: !PUBLISH_FIRST fi;
 	   STORE(SLOT(s, t % SIZE), t + 1);
-	   atomic { FULL || PUBLISH_RELAXED; mem[READY(s, t % SIZE)] = 1;	/* [Q2] */
+	   atomic { FULL || PUBLISH_RELAXED; mem[READY(s, t % SIZE)] = MARK(e);	/* [Q2] */
 		t = 0; b = 0; e = 0; s = 0 }
 	:: tail == TICKETS -> break
 	od
@@ -106,9 +109,9 @@ proctype consumer(byte me)
 		:: !MATCH(e, h / SIZE) -> mem[ENTRY(h / SIZE)] != e || head != h; goto dry
 		fi;
 		if	/* [Q3] */
-		:: mem[READY(s, h % SIZE)] -> e = 0
-		:: !mem[READY(s, h % SIZE)] ->
-			mem[READY(s, h % SIZE)] || mem[ENTRY(h / SIZE)] != e || head != h; goto dry
+		:: mem[READY(s, h % SIZE)] == MARK(e) -> e = 0
+		:: mem[READY(s, h % SIZE)] != MARK(e) ->
+			mem[READY(s, h % SIZE)] == MARK(e) || mem[ENTRY(h / SIZE)] != e || head != h; goto dry
 		fi;
 		if
 		:: atomic { FULL && (head == h || HEAD_STORED) -> head = h + 1 }	/* [H1] */
@@ -118,11 +121,8 @@ proctype consumer(byte me)
 		atomic { FULL; done[s]++; n = done[s] };	/* [S1] */
 		if
 		:: atomic { n == SIZE -> n = 0 };	/* retire */
-			do
-			:: n < SIZE -> if :: !NO_CLEAR -> STORE(READY(s, n), 0) :: NO_CLEAR fi; n++
-			:: n == SIZE -> break
-			od;
 			done[s] = 0; g = s;
+			if :: !NO_FLIP -> uses[s] = 1 - uses[s] :: NO_FLIP fi;
 			push();
 			REL || ENTRY_RELAXED;
 			STORE(ENTRY(h / SIZE), FREE_OF(h / SIZE + ENTRIES))	/* [D3] */
