@@ -166,38 +166,6 @@ struct wp__claim {
 bool wp__segqueue_claim(struct wp__segqueue *q, struct wp_job *out, uint32_t max, uint32_t share,
 	uint64_t wake_room, struct wp__claim *claim);
 
-/* Wakes producers that wait although there is room, for a consumer that stops before wake_room. */
-void wp__segqueue_offer_room(struct wp__segqueue *q);
-
-/*
- * Announces that no consumer looks at the lane any more: the next push returns WP__PUSHED_WAKE.
- * True: everything accepted so far is claimed, the caller may sleep. False: there is work, perhaps
- * not published yet; look again.
- */
-bool wp__segqueue_arm_sleep(struct wp__segqueue *q);
-
-/* Takes the announcement back; returns whether it stood. The caller of a wake-up does it first. */
-bool wp__segqueue_disarm_sleep(struct wp__segqueue *q);
-
-/* ---- anybody ---- */
-
-/* Refuses pushes from now on, wakes those that wait. Returns true to the first caller. */
-bool wp__segqueue_close(struct wp__segqueue *q);
-bool wp__segqueue_is_closed(const struct wp__segqueue *q);
-
-/*
- * Tickets given out, i.e. jobs accepted; after a close: the final number. A blocking push that
- * waits for room with its ticket counts already.
- */
-uint64_t wp__segqueue_accepted(const struct wp__segqueue *q);
-
-/* Jobs claimed so far. */
-uint64_t wp__segqueue_claimed(const struct wp__segqueue *q);
-
-/* accepted - claimed, never negative, at most capacity. */
-uint64_t wp__segqueue_depth(const struct wp__segqueue *q);
-
-/* Whether the invariants above hold; only while nobody pushes, claims or waits. */
-bool wp__segqueue_is_valid(struct wp__segqueue *q);
+#include "queue/segqueue_ends.h"
 
 #endif
