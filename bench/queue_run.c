@@ -20,7 +20,7 @@ struct run {
 	atomic_uint producers_left;
 };
 
-struct wp_queue *queue_run_create(const char *workload, const struct bench_params *p)
+static struct wp_queue *create(const char *workload, const struct bench_params *p, bool single)
 {
 	struct wp_queue_options options = WP_QUEUE_OPTIONS_INIT;
 	struct wp_queue *queue;
@@ -28,11 +28,17 @@ struct wp_queue *queue_run_create(const char *workload, const struct bench_param
 
 	options.capacity = p->capacity;
 	options.segment_size = p->segment_size;
+	options.single_producer = single;
 	error = wp_queue_create(&queue, &options);
 	if (error != 0)
 		bench_die("%s: wp_queue_create (capacity %zu, segment size %u): %s", workload,
 			p->capacity, p->segment_size, wp_strerror(error));
 	return queue;
+}
+
+struct wp_queue *queue_run_create(const char *workload, const struct bench_params *p)
+{
+	return create(workload, p, false);
 }
 
 /* First id of a producer's share; the share ends where the next one's begins. */
@@ -118,14 +124,14 @@ static void consume(struct crew_member *me)
 	}
 }
 
-void queue_run(
-	const char *workload, const struct bench_params *p, bool paced, struct bench_sample *sample)
+static void run_through(struct wp_queue *queue, const char *workload, const struct bench_params *p,
+	bool paced, struct bench_sample *sample)
 {
 	unsigned threads = p->producers + p->workers;
 	struct run run = {
 		.workload = workload,
 		.p = p,
-		.queue = queue_run_create(workload, p),
+		.queue = queue,
 		.paced = paced,
 		.crowded = threads > wp_usable_cpus(),
 	};
@@ -146,4 +152,16 @@ void queue_run(
 	tally_check(workload, p->jobs);
 	crew_fini(&crew);
 	wp_queue_destroy(run.queue);
+}
+
+void queue_run(
+	const char *workload, const struct bench_params *p, bool paced, struct bench_sample *sample)
+{
+	run_through(create(workload, p, false), workload, p, paced, sample);
+}
+
+void queue_run_single(
+	const char *workload, const struct bench_params *p, struct bench_sample *sample)
+{
+	run_through(create(workload, p, true), workload, p, true, sample);
 }

@@ -20,6 +20,10 @@
 void queue_run(const char *workload, const struct bench_params *p, bool paced,
 	struct bench_sample *sample);
 
+/* The same, paced, with a queue that has one producer and knows it. */
+void queue_run_single(
+	const char *workload, const struct bench_params *p, struct bench_sample *sample);
+
 struct wp_queue;
 
 /* A queue by the parameters; ends the program when there is none to be had. */

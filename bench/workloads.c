@@ -6,6 +6,7 @@ extern const struct bench_workload bench_job_cost;
 extern const struct bench_workload bench_queue_pair;
 extern const struct bench_workload bench_queue_mpmc;
 extern const struct bench_workload bench_queue_mpmc_unpaced;
+extern const struct bench_workload bench_queue_single;
 extern const struct bench_workload bench_queue_batch;
 extern const struct bench_workload bench_segment_size;
 extern const struct bench_workload bench_pool_empty;
@@ -24,6 +25,7 @@ const struct bench_workload *const bench_workloads[] = {
 	&bench_queue_pair,
 	&bench_queue_mpmc,
 	&bench_queue_mpmc_unpaced,
+	&bench_queue_single,
 	&bench_queue_batch,
 	&bench_segment_size,
 	&bench_pool_empty,

@@ -19,6 +19,7 @@
 #ifndef WPOOL_QUEUE_H
 #define WPOOL_QUEUE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +40,8 @@ struct wp_queue_options {
 	size_t capacity;       /* jobs held at most, exactly; 1 .. WP_CAPACITY_MAX; default 65536 */
 	uint32_t segment_size; /* slots per segment; 1 .. WP_SEGMENT_SIZE_MAX; default 1024 */
 	uint32_t segment_count; /* segments touched at creation; default 0: each on first use */
+	bool single_producer;   /* one thread at a time pushes: no atomic read-modify-write on the
+	                           way in; the order between two such threads is the caller's */
 };
 
 #define WP_QUEUE_OPTIONS_INIT                           \
@@ -62,8 +65,8 @@ WP_API void wp_queue_destroy(struct wp_queue *q);
 /*
  * Puts a copy of *job at the end of the line; waits while the queue is full, up to `deadline`
  * (wp_after_ns; WP_FOREVER). 0; WP_EINVAL: job or its function is NULL; WP_ETIMEDOUT; WP_ECLOSED.
- * Any thread. wp_queue_push never gives up: it is wp_queue_push_until(q, job, WP_FOREVER) on a
- * faster path.
+ * Any thread, or with single_producer one at a time. wp_queue_push never gives up: it is
+ * wp_queue_push_until(q, job, WP_FOREVER) on a faster path.
  */
 WP_API int wp_queue_push(struct wp_queue *q, const struct wp_job *job);
 WP_API int wp_queue_push_until(struct wp_queue *q, const struct wp_job *job, uint64_t deadline);

@@ -6,7 +6,9 @@
 
 #include "base/alloc.h"
 #include "base/hooks.h"
+#include "base/os.h"
 #include "queue/segqueue.h"
+#include "queue/single.h"
 
 #define DEFAULT_CAPACITY     65536
 #define DEFAULT_SEGMENT_SIZE 1024
@@ -14,6 +16,8 @@
 
 struct wp_queue {
 	struct wp__segqueue lane;
+	/* Of the one producer, where options.single_producer says so. */
+	_Alignas(WP_ALONE) struct wp__single producer;
 };
 
 int wp_queue_create(struct wp_queue **out, const struct wp_queue_options *given)
@@ -32,6 +36,7 @@ int wp_queue_create(struct wp_queue **out, const struct wp_queue_options *given)
 		o.segment_size = DEFAULT_SEGMENT_SIZE;
 	if (o.capacity > WP_CAPACITY_MAX || o.segment_size > WP_SEGMENT_SIZE_MAX)
 		return WP_EINVAL;
+	bool light = o.single_producer && wp__os_membarrier_register() == 0;
 	struct wp_queue *q = wp__alloc(WP_ALONE, sizeof(*q));
 	if (!q)
 		return WP_ENOMEM;
@@ -40,11 +45,14 @@ int wp_queue_create(struct wp_queue **out, const struct wp_queue_options *given)
 							.segment_size = o.segment_size,
 							.segment_count = o.segment_count,
 							.first_ticket = WP_FIRST_TICKET(),
+							.single = o.single_producer,
+							.light = light,
 						});
 	if (error) {
 		wp__free(q);
 		return error;
 	}
+	wp__single_init(&q->producer, &q->lane);
 	*out = q;
 	return 0;
 }
@@ -68,10 +76,44 @@ static int accepted_or_error(int result)
 	return result == WP__PUSHED_WAKE ? 0 : result;
 }
 
+static WP_COLD int push_single_slowly(
+	struct wp_queue *q, const struct wp_job *job, uint64_t deadline)
+{
+	for (;;) {
+		int error = deadline ? wp__room_wait(&q->lane, deadline) : WP_EFULL;
+		/* Room may have come at the last moment. */
+		int result = wp__single_push(&q->producer, job);
+		if (result != WP_EFULL || error)
+			return result == WP_EFULL ? error : result;
+	}
+}
+
+static inline int push_single(struct wp_queue *q, const struct wp_job *job, uint64_t deadline)
+{
+	int result = wp__single_push(&q->producer, job);
+	return wp_likely(result != WP_EFULL) ? result : push_single_slowly(q, job, deadline);
+}
+
+static int push_until(struct wp_queue *q, const struct wp_job *job, uint64_t deadline)
+{
+	if (q->lane.single)
+		return push_single(q, job, deadline);
+	return accepted_or_error(wp__segqueue_push_until(&q->lane, job, deadline));
+}
+
+static int push_some(struct wp_queue *q, const struct wp_job *jobs, size_t n, size_t *pushed)
+{
+	if (q->lane.single)
+		return wp__single_push_some(&q->producer, jobs, n, pushed);
+	return wp__segqueue_push_some(&q->lane, jobs, n, pushed);
+}
+
 int wp_queue_push(struct wp_queue *q, const struct wp_job *job)
 {
 	if (!q || !is_job(job))
 		return WP_EINVAL;
+	if (q->lane.single)
+		return push_single(q, job, WP_FOREVER);
 	return accepted_or_error(wp__segqueue_push(&q->lane, job));
 }
 
@@ -79,7 +121,7 @@ int wp_queue_push_until(struct wp_queue *q, const struct wp_job *job, uint64_t d
 {
 	if (!q || !is_job(job))
 		return WP_EINVAL;
-	int result = accepted_or_error(wp__segqueue_push_until(&q->lane, job, deadline));
+	int result = push_until(q, job, deadline);
 	return result == WP_EFULL ? WP_ETIMEDOUT : result;
 }
 
@@ -87,7 +129,7 @@ int wp_queue_try_push(struct wp_queue *q, const struct wp_job *job)
 {
 	if (!q || !is_job(job))
 		return WP_EINVAL;
-	return accepted_or_error(wp__segqueue_push_until(&q->lane, job, 0));
+	return push_until(q, job, 0);
 }
 
 static bool are_jobs(const struct wp_job *jobs, size_t n)
@@ -105,7 +147,7 @@ size_t wp_queue_push_many(struct wp_queue *q, const struct wp_job *jobs, size_t 
 	size_t done = 0;
 	while (done < n) {
 		size_t pushed;
-		int error = wp__segqueue_push_some(&q->lane, jobs + done, n - done, &pushed);
+		int error = push_some(q, jobs + done, n - done, &pushed);
 		done += pushed;
 		if (error == WP_EFULL)
 			error = wp__room_wait(&q->lane, WP_FOREVER);
@@ -120,7 +162,7 @@ size_t wp_queue_try_push_many(struct wp_queue *q, const struct wp_job *jobs, siz
 	size_t pushed;
 	if (!q || !jobs || !n || !are_jobs(jobs, n))
 		return 0;
-	(void)wp__segqueue_push_some(&q->lane, jobs, n, &pushed);
+	(void)push_some(q, jobs, n, &pushed);
 	return pushed;
 }
 
@@ -147,8 +189,14 @@ size_t wp_queue_pop_many(struct wp_queue *q, struct wp_job *out, size_t max)
 
 void wp_queue_close(struct wp_queue *q)
 {
-	if (q)
+	if (!q)
+		return;
+	if (!q->lane.single) {
 		wp__segqueue_close(&q->lane);
+	} else if (wp__single_begin_close(&q->lane)) {
+		wp__single_heavy_fence(q->lane.light);
+		wp__single_finish_close(&q->lane);
+	}
 }
 
 size_t wp_queue_depth(const struct wp_queue *q)

@@ -62,7 +62,7 @@ static int sleep_once(
 	uint64_t head = wp_or_ar_u64(&q->head, WP__HEAD_WAITERS) & WP__POSITION;
 	WP_POINT("W2");
 	uint64_t tail = wp_load_rlx_u64(&q->tail);
-	if (tail & WP__TAIL_CLOSED)
+	if (wp__segqueue_is_closed(q))
 		return WP_ECLOSED;
 	if (room_after(q, ticket ? *ticket : tail & WP__POSITION, head) > 0)
 		return 0;
@@ -82,7 +82,7 @@ static bool spin(struct wp__segqueue *q)
 	for (unsigned i = 0; i < LOOKS_BEFORE_SLEEP; i++) {
 		uint64_t tail = wp_load_rlx_u64(&q->tail);
 		uint64_t head = wp_load_rlx_u64(&q->head) & WP__POSITION;
-		if ((tail & WP__TAIL_CLOSED) || room_after(q, tail & WP__POSITION, head) > 0)
+		if (wp__segqueue_is_closed(q) || room_after(q, tail & WP__POSITION, head) > 0)
 			return true;
 		wp_spin_hint();
 	}

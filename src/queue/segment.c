@@ -36,17 +36,16 @@ uint32_t wp__segment_ready_run(
 	return run < max ? run : max;
 }
 
-void wp__segment_publish(struct wp__segment *segment, uint8_t mark, uint32_t slot, uint32_t n)
+void wp__marks_publish(wp_atomic_u8 *marks, uint8_t mark, uint32_t n)
 {
-	wp_atomic_u8 *marks = wp__segment_marks(segment);
-	for (uint32_t end = slot + n; slot < end;) {
-		if (slot % 8 == 0 && end - slot >= 8) {
+	for (wp_atomic_u8 *end = marks + n; marks < end;) {
+		if ((uintptr_t)marks % 8 == 0 && end - marks >= 8) {
 			/* [Q2] rel: publishes these eight slots; pairs with [Q3] */
-			wp_store_rel_eight_u8(&marks[slot], mark * EACH_BYTE);
+			wp_store_rel_eight_u8(marks, mark * EACH_BYTE);
 			WP_POINT("Q2");
-			slot += 8;
+			marks += 8;
 		} else {
-			wp__segment_publish_one(segment, mark, slot++);
+			wp__mark_publish(marks++, mark);
 		}
 	}
 }
@@ -64,10 +63,10 @@ uint32_t wp__segment_ready_run(
 	return run;
 }
 
-void wp__segment_publish(struct wp__segment *segment, uint8_t mark, uint32_t slot, uint32_t n)
+void wp__marks_publish(wp_atomic_u8 *marks, uint8_t mark, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
-		wp__segment_publish_one(segment, mark, slot + i);
+		wp__mark_publish(&marks[i], mark);
 }
 
 #endif

@@ -64,7 +64,9 @@ struct wp__segment_shape {
 	size_t bytes;          /* of a whole segment, a multiple of WP_ALONE */
 };
 
-#define WP__MARKS_OFFSET WP_ALONE
+#define WP__MARKS_OFFSET   WP_ALONE
+/* Slots ahead of the one being written that producers fetch for writing. */
+#define WP__PREFETCH_SLOTS 16
 
 void wp__segment_shape_init(struct wp__segment_shape *shape, uint32_t size);
 
@@ -93,16 +95,36 @@ static inline struct wp_job *wp__segment_slots(
 uint32_t wp__segment_ready_run(
 	struct wp__segment *segment, uint8_t mark, uint32_t slot, uint32_t max);
 
-/* Publishes a slot, which the caller has written. */
-static inline void wp__segment_publish_one(struct wp__segment *segment, uint8_t mark, uint32_t slot)
+/*
+ * Copies a job into its slot, word by word. The caller wrote the job a moment ago, a word at a
+ * time: a wider load could not be served from the store buffer and would wait until that is
+ * empty, with all its stores to lines that are still in other caches.
+ */
+static inline void wp__slot_write(struct wp_job *slot, const struct wp_job *job)
+{
+	struct wp_job words = *job;
+	/* Keeps the compiler from joining the loads. */
+	__asm__("" : "+r"(words.fn), "+r"(words.payload), "+r"(words.ctx), "+r"(words.cleanup));
+	*slot = words;
+}
+
+/* Publishes the slot that the mark belongs to, which the caller has written. */
+static inline void wp__mark_publish(wp_atomic_u8 *at, uint8_t mark)
 {
 	/* [Q2] rel: publishes the slot; pairs with [Q3] */
-	wp_store_rel_u8(&wp__segment_marks(segment)[slot], mark);
+	wp_store_rel_u8(at, mark);
 	WP_POINT("Q2");
 }
 
+/* Publishes n slots with neighbouring marks, which the caller has written. */
+void wp__marks_publish(wp_atomic_u8 *marks, uint8_t mark, uint32_t n);
+
 /* Publishes the n slots from `slot` on, which the caller has written; slot + n <= size. */
-void wp__segment_publish(struct wp__segment *segment, uint8_t mark, uint32_t slot, uint32_t n);
+static inline void wp__segment_publish(
+	struct wp__segment *segment, uint8_t mark, uint32_t slot, uint32_t n)
+{
+	wp__marks_publish(&wp__segment_marks(segment)[slot], mark, n);
+}
 
 /* Makes a segment that nobody uses, and whose slots were all published, as good as new. */
 void wp__segment_renew(struct wp__segment *segment);

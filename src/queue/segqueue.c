@@ -78,6 +78,9 @@ int wp__segqueue_init(struct wp__segqueue *q, const struct wp__segqueue_options 
 		return error;
 	}
 	q->room.patience = options->room_patience;
+	q->single = options->single;
+	q->light = options->light;
+	q->first_id = options->first_id;
 	q->capacity_span = options->capacity << 2;
 	q->always_near = options->capacity < CAPACITY_FOR_FETCH_ADD;
 	q->slack_span = WP_TUNED(wp_min_u64(options->capacity / 8, 1024), 1) << 2;
@@ -128,10 +131,10 @@ static inline void write_one(struct wp__segqueue *q, uint64_t position, const st
 	uint64_t entry = wp__entry_for_write(q, block, slot);
 	struct wp__segment *segment = wp__segment_in(q, entry);
 	struct wp_job *slots = wp__segment_slots(segment, &q->pool.shape);
-	slots[slot] = *job;
+	wp__slot_write(&slots[slot], job);
 	/* A recycled segment's lines are in a consumer's cache: fetch them in time. */
 	wp_prefetch_for_write(&slots[slot + WP__PREFETCH_SLOTS]);
-	wp__segment_publish_one(segment, wp__mark_in(entry), slot);
+	wp__mark_publish(&wp__segment_marks(segment)[slot], wp__mark_in(entry));
 }
 
 static void write_many(
@@ -343,6 +346,6 @@ bool wp__segqueue_claim(struct wp__segqueue *q, struct wp_job *out, uint32_t max
 		wp__room_made(q, &plan);
 	claim->count = run;
 	claim->at_segment_end = slot + run == q->segment_size;
-	claim->ticket = (position - q->first) >> 2;
+	claim->ticket = q->first_id + ((position - q->first) >> 2);
 	return true;
 }

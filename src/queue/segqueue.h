@@ -92,6 +92,9 @@ struct wp__segqueue_options {
 	uint32_t keep_free;     /* free segments whose pages are kept; 0: all */
 	uint64_t room_patience; /* see room.h */
 	uint64_t first_ticket;  /* rounded down to a block's first */
+	uint64_t first_id;      /* of the first job; the next one has the next */
+	bool single;            /* one producer, by single.h, and no other */
+	bool light;             /* single: membarrier is there, see single.h */
 };
 
 struct wp__segqueue {
@@ -105,7 +108,10 @@ struct wp__segqueue {
 	uint64_t capacity_span; /* capacity, as a position */
 	uint64_t slack_span;    /* how far from limit "near" begins, as a position */
 	uint64_t first;         /* position of the first ticket */
+	uint64_t first_id;      /* the job's with that ticket */
 	bool always_near;       /* the capacity is too small for a fetch-add ever */
+	bool single;            /* see single.h; tail has no flags then */
+	bool light;
 
 	/* Producers: every push. */
 	_Alignas(WP_ALONE) wp_atomic_u64 tail;
@@ -114,6 +120,7 @@ struct wp__segqueue {
 	/* Producers read both at every push; written when a ticket reaches limit. */
 	_Alignas(WP_ALONE) wp_atomic_u64 limit;
 	wp_atomic_u32 near;
+	wp_atomic_u32 signal; /* single: see single.h */
 	/* Written only by those who wait for room, who wake them, and by close. */
 	_Alignas(WP_ALONE) struct wp__room room;
 	wp_atomic_u64 final; /* final position | 1 once closed */
@@ -155,7 +162,7 @@ struct wp__claim {
 	uint32_t count;      /* jobs copied out */
 	bool more;           /* the next job was ready, too */
 	bool at_segment_end; /* the batch ended there; the next segment was not looked at */
-	uint64_t ticket;     /* of the first, counted from the lane's creation */
+	uint64_t ticket;     /* of the first, counted from the lane's creation, + first_id */
 };
 
 /*

@@ -3,12 +3,27 @@
 
 #include "base/hooks.h"
 #include "queue/segqueue_parts.h"
+#include "queue/single.h"
+
+/* Tail, so that a signal that is read next is not older. */
+static inline uint64_t load_tail(const struct wp__segqueue *q)
+{
+	/* [G5] acq: the fence before a single producer's store of tail; pairs with [G1] */
+	return wp_load_acq_u64(&q->tail);
+}
+
+static bool is_closed(const struct wp__segqueue *q, uint64_t tail)
+{
+	if (q->single)
+		return wp_load_rlx_u32(&q->signal) & WP__SIGNAL_CLOSED;
+	return tail & WP__TAIL_CLOSED;
+}
 
 /* The position up to which tickets are promises; false while a close is being carried out. */
 static bool end_position(const struct wp__segqueue *q, uint64_t tail, uint64_t *end)
 {
 	*end = tail & WP__POSITION;
-	if (!(tail & WP__TAIL_CLOSED))
+	if (!is_closed(q, tail))
 		return true;
 	/* Relaxed: it is written once and stands for itself; 0 means not yet. */
 	uint64_t final = wp_load_rlx_u64(&q->final);
@@ -37,6 +52,13 @@ bool wp__segqueue_arm_sleep(struct wp__segqueue *q)
 	return (wp_load_rlx_u64(&q->head) & WP__POSITION) == end;
 }
 
+bool wp__segqueue_is_empty(const struct wp__segqueue *q)
+{
+	uint64_t end;
+	return end_position(q, load_tail(q), &end) &&
+	       (wp_load_rlx_u64(&q->head) & WP__POSITION) == end;
+}
+
 bool wp__segqueue_disarm_sleep(struct wp__segqueue *q)
 {
 	/* [P2] ar: what the sleeper did before it armed; pairs with [P1] */
@@ -57,14 +79,14 @@ bool wp__segqueue_close(struct wp__segqueue *q)
 
 bool wp__segqueue_is_closed(const struct wp__segqueue *q)
 {
-	return wp_load_rlx_u64(&q->tail) & WP__TAIL_CLOSED;
+	return is_closed(q, wp_load_rlx_u64(&q->tail));
 }
 
 uint64_t wp__segqueue_accepted(const struct wp__segqueue *q)
 {
 	uint64_t end;
 	/* Relaxed: who learnt of a job by an acquire reads no older tail than its push's. */
-	for (unsigned round = 0; !end_position(q, wp_load_rlx_u64(&q->tail), &end); round++)
+	for (unsigned round = 0; !end_position(q, load_tail(q), &end); round++)
 		wp__back_off(round); /* the closer is two instructions from storing it */
 	return (end - q->first) >> 2;
 }
@@ -78,7 +100,7 @@ uint64_t wp__segqueue_depth(const struct wp__segqueue *q)
 {
 	/* [C4] acq: head first, so that the tail read is not older; pairs with [H1] */
 	uint64_t head = wp_load_acq_u64(&q->head) & WP__POSITION, end;
-	end_position(q, wp_load_rlx_u64(&q->tail), &end);
+	end_position(q, load_tail(q), &end);
 	int64_t depth = wp__span(head, end);
 	return depth <= 0 ? 0 : wp_min_u64((uint64_t)depth, q->capacity_span) >> 2;
 }
@@ -86,7 +108,7 @@ uint64_t wp__segqueue_depth(const struct wp__segqueue *q)
 bool wp__segqueue_is_valid(struct wp__segqueue *q)
 {
 	uint64_t head = wp_load_rlx_u64(&q->head) & WP__POSITION, end;
-	if (!end_position(q, wp_load_rlx_u64(&q->tail), &end))
+	if (!end_position(q, load_tail(q), &end))
 		return false;
 	int64_t depth = wp__span(head, end);
 	if (depth < 0)

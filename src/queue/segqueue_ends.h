@@ -21,6 +21,9 @@ void wp__segqueue_offer_room(struct wp__segqueue *q);
  */
 bool wp__segqueue_arm_sleep(struct wp__segqueue *q);
 
+/* Whether everything accepted so far is claimed; false while a close is being carried out. */
+bool wp__segqueue_is_empty(const struct wp__segqueue *q);
+
 /* Takes the announcement back; returns whether it stood. The caller of a wake-up does it first. */
 bool wp__segqueue_disarm_sleep(struct wp__segqueue *q);
 

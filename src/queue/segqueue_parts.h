@@ -11,8 +11,6 @@
 
 /* How many times a waiting loop spins before it gives the processor away. */
 #define WP__SPINS_BEFORE_YIELD WP_TUNED(128, 2)
-/* Slots ahead of the one being written that are fetched for writing. */
-#define WP__PREFETCH_SLOTS     8
 
 /* ---- positions ---- */
 

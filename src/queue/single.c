@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#include "queue/single.h"
+
+#include <string.h>
+
+#include "base/os.h"
+#include "queue/segqueue_parts.h"
+
+/* Longer than a store can stay invisible to other processors. */
+#define HEAVY_NAP_NS UINT64_C(1000000)
+
+void wp__single_init(struct wp__single *s, struct wp__segqueue *lane)
+{
+	*s = (struct wp__single){ .lane = lane, .light = lane->light };
+	s->stop = s->limit = wp__single_position(s);
+}
+
+/* ---- the producer ---- */
+
+/* Slots that there is room for, as positions; 0 or less if there is none. */
+static int64_t look_for_room(struct wp__single *s, uint64_t position)
+{
+	if (wp__span(position, s->limit) <= 0) {
+		/* Relaxed: head is a count here; slots are handed over by the directory. */
+		uint64_t head = wp_load_rlx_u64(&s->lane->head) & WP__POSITION;
+		s->limit = head + s->lane->capacity_span;
+	}
+	return wp__span(position, s->limit);
+}
+
+/* The producer has reached `stop`: moves it on. 0; WP_EFULL: capacity jobs inside; WP_ECLOSED. */
+static int extend(struct wp__single *s)
+{
+	struct wp__segqueue *q = s->lane;
+	uint64_t position = wp__single_position(s);
+	/* Relaxed: a close that is missed here is found by the announcement. */
+	if (wp_load_rlx_u32(&q->signal) & WP__SIGNAL_CLOSED)
+		return WP_ECLOSED;
+	int64_t room = look_for_room(s, position);
+	if (room <= 0)
+		return WP_EFULL;
+	uint64_t block = wp__block_of(q, position);
+	uint32_t slot = wp__slot_of(q, position, block);
+	if (slot == 0 || !s->slot_origin) {
+		uint64_t entry = wp__entry_for_write(q, block, slot), before = position - 4 * slot;
+		struct wp__segment *segment = wp__segment_in(q, entry);
+		struct wp_job *slots = wp__segment_slots(segment, &q->pool.shape);
+		s->slot_origin = (uintptr_t)slots - before * (sizeof(*slots) / 4);
+		s->mark_origin = (uintptr_t)wp__segment_marks(segment) - before / WP__TICKET_ONE;
+		s->mark = wp__mark_in(entry);
+	}
+	uint64_t in_segment = (q->segment_size - slot) * WP__TICKET_ONE;
+	s->stop = position + wp_min_u64((uint64_t)room, in_segment);
+	return 0;
+}
+
+/* The lane was closed: whether the tickets before `next` were given out in time. */
+static bool in_time(struct wp__single *s, uint64_t next)
+{
+	uint64_t final;
+	/* Relaxed: it is written once and stands for itself; 0 means not yet. */
+	for (unsigned round = 0; !((final = wp_load_rlx_u64(&s->lane->final)) & 1); round++)
+		wp__back_off(round);
+	return wp__span(next, final & WP__POSITION) >= 0;
+}
+
+int wp__single_push_at_stop(struct wp__single *s, const struct wp_job *job)
+{
+	int error = extend(s);
+	return error ? error : wp__single_push(s, job);
+}
+
+int wp__single_push_signalled(
+	struct wp__single *s, const struct wp_job *job, uint64_t position, uint32_t signal)
+{
+	if ((signal & WP__SIGNAL_CLOSED) && !in_time(s, position + WP__TICKET_ONE))
+		return WP_ECLOSED;
+	wp__single_write(s, position, job);
+	return signal & WP__SIGNAL_ASLEEP ? WP__PUSHED_WAKE : 0;
+}
+
+struct wp_job *wp__single_reserve(struct wp__single *s, size_t *n, int *error)
+{
+	uint64_t position = wp__single_position(s);
+	if (position == s->stop && (*error = extend(s)) != 0)
+		return NULL;
+	*n = wp_min_u64(*n, (s->stop - position) / WP__TICKET_ONE);
+	return wp__single_slot(s, position);
+}
+
+int wp__single_commit(struct wp__single *s, uint64_t n)
+{
+	uint64_t position = wp__single_position(s), next = position + n * WP__TICKET_ONE;
+	uint32_t signal = wp__single_announce(s, next);
+	/* All or none: final is a value that tail had. */
+	if (wp_unlikely(signal & WP__SIGNAL_CLOSED) && !in_time(s, next))
+		return WP_ECLOSED;
+	wp__marks_publish(wp__single_mark(s, position), s->mark, (uint32_t)n);
+	return signal & WP__SIGNAL_ASLEEP ? WP__PUSHED_WAKE : 0;
+}
+
+int wp__single_push_some(struct wp__single *s, const struct wp_job *jobs, size_t n, size_t *pushed)
+{
+	int result = 0;
+	*pushed = 0;
+	while (*pushed < n) {
+		int error;
+		size_t here = n - *pushed;
+		struct wp_job *slots = wp__single_reserve(s, &here, &error);
+		if (slots) {
+			memcpy(slots, jobs + *pushed, here * sizeof(*jobs));
+			error = wp__single_commit(s, here);
+			*pushed += error >= 0 ? here : 0;
+		}
+		if (error < 0)
+			return *pushed ? result : error;
+		result |= error;
+	}
+	return result;
+}
+
+/* ---- anybody ---- */
+
+void wp__single_heavy_fence(bool light)
+{
+	WP_POINT("G2");
+	/* [G2] sc: the signal before the look at tail, for every thread; pairs with [G1] */
+	if (!light)
+		wp_fence_sc();
+	else if (wp__os_membarrier() != 0)
+		wp__os_sleep(HEAVY_NAP_NS);
+}
+
+void wp__single_put_to_sleep(struct wp__segqueue *lane)
+{
+	/* [G3] rel: the sleeper took the lane off the list; pairs with [G4] */
+	wp_or_rel_u32(&lane->signal, WP__SIGNAL_ASLEEP);
+}
+
+bool wp__single_wake(struct wp__segqueue *lane)
+{
+	/* [G4] acq: that the lane is off the list; pairs with [G3] */
+	return wp_and_acq_u32(&lane->signal, ~WP__SIGNAL_ASLEEP) & WP__SIGNAL_ASLEEP;
+}
+
+bool wp__single_begin_close(struct wp__segqueue *lane)
+{
+	/* Relaxed: [G2] orders it before the look at tail. */
+	return !(wp_or_rlx_u32(&lane->signal, WP__SIGNAL_CLOSED) & WP__SIGNAL_CLOSED);
+}
+
+void wp__single_finish_close(struct wp__segqueue *lane)
+{
+	/* Relaxed: the heavy fence came before; final stands for itself. */
+	uint64_t tail = wp_load_rlx_u64(&lane->tail) & WP__POSITION;
+	wp_store_rlx_u64(&lane->final, tail | 1);
+	wp__room_wake(lane, UINT32_MAX);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Single: the producer's end of a lane that has one producer. The lane itself, its segments and
+ * its consumers are those of segqueue.h; what is missing is every read-modify-write on the way in.
+ *
+ *   push                                        whoever wants something of the producer
+ *   tail = position + 1         (plain store)   signal |= ASLEEP or CLOSED
+ *   compiler barrier [G1]                       heavy fence [G2]: all threads pass a fence
+ *   signal ?                    (plain load)    look at tail
+ *   write the slot, set its mark
+ *
+ * Why that is enough. After the heavy fence either tail is visible to the other thread, or the
+ * producer's load, still to come, sees the signal: a store-load handshake whose one side has its
+ * fence executed by the kernel. It is what tail's fetch-add decides in a shared lane:
+ *
+ *   ASLEEP   consumers do not look at this lane any more. Who set it and finds tail beyond head
+ *            takes it back (wp__single_wake) and goes on; else the push that comes next sees it,
+ *            and has to make the lane known again before it returns.
+ *   CLOSED   `final` is tail as it was found after the fence. A push that sees CLOSED waits for
+ *            `final`: with a ticket below it it was in time, and goes on; else it is refused, its
+ *            slot is never published, and tail stays where no consumer comes.
+ *
+ * Where membarrier is missing the lane is not `light`: the producer executes a fence instead of the
+ * compiler barrier, and so does the other side. Should the call fail later on (a filter on system
+ * calls was installed), the other side waits for HEAVY_NAP_NS instead: no processor holds back a
+ * store that long.
+ *
+ * The segment being filled is kept at hand: up to `stop` the producer need not look for room or for
+ * the next segment. The ticket of the next slot, which is not published, pins the segment. The
+ * producer's place is tail itself; nothing else is stored for a job but its slot and its mark.
+ *
+ * Who may call what: the functions with a struct wp__single belong to one thread at a time; handing
+ * it on needs an order between the two (a mutex). Those with a lane belong to anybody.
+ *
+ * Invariants.     tail <= stop <= limit, stop <= end of the segment being filled
+ *                 slot of the ticket at p == slot_origin + 8 p,  its mark == mark_origin + p / 4
+ *
+ * Progress. A push does a bounded number of steps, but for the wait for `final`, which the closer
+ * stores within a few instructions, and for a segment of the lane's earlier lap that a preempted
+ * consumer has not finished copying out of.
+ */
+#ifndef WP_QUEUE_SINGLE_H
+#define WP_QUEUE_SINGLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <wpool/error.h>
+
+#include "base/hooks.h"
+#include "queue/segqueue.h"
+
+/* Bits of a single-producer lane's `signal`. */
+#define WP__SIGNAL_ASLEEP UINT32_C(1)
+#define WP__SIGNAL_CLOSED UINT32_C(2)
+
+struct wp__single {
+	struct wp__segqueue *lane;
+	uint64_t stop;         /* position up to which slots may be filled at once */
+	uintptr_t slot_origin; /* where the slot of position 0 would be */
+	uintptr_t mark_origin; /* and its mark */
+	uint64_t limit;        /* first position that there is no room for, as far as known */
+	uint8_t mark;          /* of this use of the segment */
+	bool light;            /* as the lane */
+};
+
+/* The producer's end of a lane that was initialised with options.single and is not in use. */
+void wp__single_init(struct wp__single *s, struct wp__segqueue *lane);
+
+/* The position of the next ticket. Relaxed: it is the producer's own. */
+static inline uint64_t wp__single_position(const struct wp__single *s)
+{
+	return wp_load_rlx_u64(&s->lane->tail);
+}
+
+static inline struct wp_job *wp__single_slot(const struct wp__single *s, uint64_t position)
+{
+	return (struct wp_job *)(s->slot_origin + position * (sizeof(struct wp_job) / 4));
+}
+
+static inline wp_atomic_u8 *wp__single_mark(const struct wp__single *s, uint64_t position)
+{
+	return (wp_atomic_u8 *)(s->mark_origin + position / WP__TICKET_ONE);
+}
+
+/* Moves tail to `next` and returns the signal: the producer's half of the handshake. */
+static inline uint32_t wp__single_announce(struct wp__single *s, uint64_t next)
+{
+	/* Relaxed: [G1] orders it, and the mark publishes the job. */
+	wp_store_rlx_u64(&s->lane->tail, next);
+	WP_POINT("G1");
+	/* [G1] sc: by the heavy fence, or here without membarrier; pairs with [G2] */
+	if (wp_likely(s->light))
+		wp_fence_compiler();
+	else
+		wp_fence_sc();
+	return wp_load_rlx_u32(&s->lane->signal);
+}
+
+/* Writes and publishes the job with the ticket at `position`. */
+static inline void wp__single_write(
+	struct wp__single *s, uint64_t position, const struct wp_job *job)
+{
+	struct wp_job *slot = wp__single_slot(s, position);
+	wp__slot_write(slot, job);
+	/* A recycled segment's lines are in a consumer's cache: fetch them in time. */
+	wp_prefetch_for_write(slot + WP__PREFETCH_SLOTS);
+	wp__mark_publish(wp__single_mark(s, position), s->mark);
+}
+
+/* The rare ends of a push: `stop` was reached; the announcement found a signal. */
+int wp__single_push_at_stop(struct wp__single *s, const struct wp_job *job);
+int wp__single_push_signalled(
+	struct wp__single *s, const struct wp_job *job, uint64_t position, uint32_t signal);
+
+/* 0; WP__PUSHED_WAKE: accepted, and the lane is asleep; WP_EFULL, WP_ECLOSED. */
+static inline int wp__single_push(struct wp__single *s, const struct wp_job *job)
+{
+	uint64_t position = wp__single_position(s);
+	if (wp_unlikely(position == s->stop))
+		return wp__single_push_at_stop(s, job);
+	uint32_t signal = wp__single_announce(s, position + WP__TICKET_ONE);
+	if (wp_unlikely(signal != 0))
+		return wp__single_push_signalled(s, job, position, signal);
+	wp__single_write(s, position, job);
+	return 0;
+}
+
+/* As wp__segqueue_push_some: as many of the n jobs as there is room for. */
+int wp__single_push_some(struct wp__single *s, const struct wp_job *jobs, size_t n, size_t *pushed);
+
+/*
+ * Up to *n free slots side by side, to be filled in place; *n is how many. NULL: *error is WP_EFULL
+ * or WP_ECLOSED.
+ */
+struct wp_job *wp__single_reserve(struct wp__single *s, size_t *n, int *error);
+
+/*
+ * Publishes the next n slots, which were reserved and have been written. 0, WP__PUSHED_WAKE, or
+ * WP_ECLOSED: none of them was published.
+ */
+int wp__single_commit(struct wp__single *s, uint64_t n);
+
+/* ---- anybody ---- */
+
+/*
+ * The other side's fence: between setting a signal and looking at tail. One call serves any number
+ * of lanes that are all light, or all not.
+ */
+void wp__single_heavy_fence(bool light);
+
+/* Sets ASLEEP. A heavy fence has to follow, and a look at wp__segqueue_is_empty. */
+void wp__single_put_to_sleep(struct wp__segqueue *lane);
+
+/* Clears ASLEEP; true to the one who did: he makes the lane known to consumers. */
+bool wp__single_wake(struct wp__segqueue *lane);
+
+/* Sets CLOSED; true to the first: he passes a heavy fence, then calls wp__single_finish_close. */
+bool wp__single_begin_close(struct wp__segqueue *lane);
+void wp__single_finish_close(struct wp__segqueue *lane);
+
+#endif
