@@ -45,9 +45,9 @@ static struct wp_job job_of(uint64_t i)
 static void divides(struct wp__segqueue *q, uint64_t ticket)
 {
 	ticket &= (UINT64_C(1) << 62) - 1;
-	uint64_t block = block_of(q, ticket << 2);
+	uint64_t block = wp__block_of(q, ticket << 2);
 	t_assert_u64_eq(block, ticket / q->segment_size);
-	t_assert_u64_eq(slot_of(q, ticket << 2, block), ticket % q->segment_size);
+	t_assert_u64_eq(wp__slot_of(q, ticket << 2, block), ticket % q->segment_size);
 }
 
 static void divides_by(uint32_t size, struct wp__rng *rng)
@@ -182,13 +182,13 @@ T_TEST(segqueue, a_directory_is_free_for_the_laps_to_come)
 	q.first = ((UINT64_C(1) << 62) - 3 * (UINT64_C(1) << 20)) << 2;
 	init_directory(&q, 1 << 14);
 	for (uint64_t i = 0; i < 1 << 14; i++) {
-		uint64_t block = block_of(&q, q.first + i * (UINT64_C(4) << 20));
-		t_assert_u64_eq(wp_load_rlx_u64(entry_of(&q, block)), free_entry(&q, block));
+		uint64_t block = wp__block_of(&q, q.first + i * (UINT64_C(4) << 20));
+		t_assert_u64_eq(wp_load_rlx_u64(wp__entry_of(&q, block)), wp__free_entry(&q, block));
 	}
 	/* Behind the last block the entry waits for the first one's lap. */
-	uint64_t last = block_of(&q, ~UINT64_C(3));
+	uint64_t last = wp__block_of(&q, ~UINT64_C(3));
 	t_assert_u64_eq(last, (UINT64_C(1) << 42) - 1);
-	t_assert_u64_eq(free_entry(&q, last + (1 << 14)), free_entry(&q, (1 << 14) - 1));
+	t_assert_u64_eq(wp__free_entry(&q, last + (1 << 14)), wp__free_entry(&q, (1 << 14) - 1));
 	wp__free(q.directory);
 }
 
