@@ -14,14 +14,16 @@
 
 static void run(const struct bench_params *p, struct bench_sample *sample)
 {
-	queue_run_single("queue_single", p, sample);
+	struct bench_params one = *p;
+
+	one.producers = 1;
+	queue_run_single("queue_single", &one, sample);
 }
 
 const struct bench_workload bench_queue_single = {
 	.name = "queue_single",
 	.about = "wp_queue_push by the only producer, paced consumers pop",
 	.kind = BENCH_TIME,
-	.producers = "1",
 	.workers = "1,2",
 	.segment_size = "0",
 	.jobs = 2000000,

@@ -11,6 +11,7 @@ extern const struct bench_workload bench_queue_batch;
 extern const struct bench_workload bench_segment_size;
 extern const struct bench_workload bench_pool_empty;
 extern const struct bench_workload bench_pool_batch;
+extern const struct bench_workload bench_pool_producer;
 extern const struct bench_workload bench_pool_try;
 extern const struct bench_workload bench_pool_wait;
 extern const struct bench_workload bench_growth;
@@ -30,6 +31,7 @@ const struct bench_workload *const bench_workloads[] = {
 	&bench_segment_size,
 	&bench_pool_empty,
 	&bench_pool_batch,
+	&bench_pool_producer,
 	&bench_pool_try,
 	&bench_pool_wait,
 	&bench_growth,

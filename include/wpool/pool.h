@@ -62,13 +62,15 @@ typedef void (*wp_event_handler)(void *self, const struct wp_pool_event *event);
 
 /* Zero in any field but size means its default. Durations are nanoseconds. */
 struct wp_options {
-	size_t size;            /* sizeof(struct wp_options), set by the caller */
-	const char *name;       /* threads are "<name>/<index>"; copied; default "wpool" */
-	unsigned workers;       /* 1 .. 1024; default wp_usable_cpus() */
-	size_t capacity;        /* jobs queued at most, exactly; default 65536 */
-	uint32_t segment_size;  /* slots per segment, 1 .. WP_SEGMENT_SIZE_MAX; default 1024 */
-	uint32_t segment_count; /* segments touched at creation; default 0 */
-	uint32_t pool_capacity; /* idle segments whose memory is kept; the rest goes back to
+	size_t size;              /* sizeof(struct wp_options), set by the caller */
+	const char *name;         /* threads are "<name>/<index>"; copied; default "wpool" */
+	unsigned workers;         /* 1 .. 1024; default wp_usable_cpus() */
+	size_t capacity;          /* jobs queued at most, exactly; default 65536 */
+	size_t producer_capacity; /* jobs queued at most by each wp_producer, exactly; default
+	                             capacity, at most 8192 */
+	uint32_t segment_size;    /* slots per segment, 1 .. WP_SEGMENT_SIZE_MAX; default 1024 */
+	uint32_t segment_count;   /* segments touched at creation; default 0 */
+	uint32_t pool_capacity;   /* idle segments whose memory is kept; the rest goes back to
 	                                  the system; default 0: all are kept */
 	enum wp_queue_type queue_type; /* default WP_QUEUE_FIFO */
 	bool pin_workers;              /* bind worker i to the i-th usable CPU; the environment

@@ -17,6 +17,7 @@
 #include <wpool/job.h>
 #include <wpool/metrics.h>
 #include <wpool/pool.h>
+#include <wpool/producer.h>
 #include <wpool/queue.h>
 #include <wpool/stats.h>
 #include <wpool/submit.h>

@@ -32,6 +32,8 @@ int wp_options_fill_defaults(struct wp_options *o)
 	}
 	if (!o->capacity)
 		o->capacity = 65536;
+	if (!o->producer_capacity)
+		o->producer_capacity = o->capacity < 8192 ? o->capacity : 8192;
 	if (!o->segment_size)
 		o->segment_size = 1024;
 	if (!o->batch_max)
@@ -60,6 +62,8 @@ static const char *find_fault(const struct wp_options *o)
 		return "workers: must be 1 .. 1024, or 0 for the default";
 	if (o->capacity > WP_CAPACITY_MAX)
 		return "capacity: must be 1 .. 4294967296, or 0 for the default";
+	if (o->producer_capacity > WP_CAPACITY_MAX)
+		return "producer_capacity: must be 1 .. 4294967296, or 0 for the default";
 	if (o->segment_size > WP_SEGMENT_SIZE_MAX)
 		return "segment_size: must be 1 .. 1048576, or 0 for the default";
 	if (o->queue_type != WP_QUEUE_FIFO)
@@ -79,7 +83,8 @@ static const char *find_fault(const struct wp_options *o)
 	struct wp_options full = *o;
 	wp_options_fill_defaults(&full);
 	uint64_t segments = wp__segqueue_segments(full.capacity, full.segment_size);
-	if (segments > WP_SEGMENTS_MAX)
+	if (segments > WP_SEGMENTS_MAX ||
+		wp__segqueue_segments(full.producer_capacity, full.segment_size) > WP_SEGMENTS_MAX)
 		return "segment_size: too small for this capacity: more than 4194304 segments";
 	if (full.segment_count > segments)
 		return "segment_count: more segments than the capacity can need";

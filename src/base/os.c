@@ -9,6 +9,7 @@
 #include <linux/membarrier.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -202,6 +203,12 @@ void wp__os_mutex_lock(struct wp__mutex *mutex)
 void wp__os_mutex_unlock(struct wp__mutex *mutex)
 {
 	pthread_mutex_unlock(&mutex->handle);
+}
+
+void wp__os_die(const char *message)
+{
+	fprintf(stderr, "%s\n", message);
+	abort();
 }
 
 /* ---- memory ---- */

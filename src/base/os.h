@@ -106,6 +106,9 @@ void wp__os_mutex_destroy(struct wp__mutex *mutex);
 void wp__os_mutex_lock(struct wp__mutex *mutex);
 void wp__os_mutex_unlock(struct wp__mutex *mutex);
 
+/* Writes the message to standard error and aborts the process. */
+_Noreturn void wp__os_die(const char *message);
+
 /* ---- memory ---- */
 
 /*

@@ -4,6 +4,7 @@
 #include <wpool/error.h>
 
 #include "base/hooks.h"
+#include "engine/lanes.h"
 #include "engine/rescue.h"
 
 /* ---- sums over the workers; under the mutex, which protects the table for non-workers ---- */
@@ -39,7 +40,7 @@ static struct totals sum_up(struct wp_pool *pool)
 static bool at_rest(struct wp_pool *pool)
 {
 	uint64_t finished = sum_up(pool).finished;
-	return finished == wp__segqueue_accepted(&pool->lane);
+	return finished == wp__lanes_accepted(pool);
 }
 
 /* ---- rest and end ---- */
@@ -61,7 +62,7 @@ int wp__pool_wait_rest(struct wp_pool *pool, uint64_t deadline)
 
 void wp__pool_close(struct wp_pool *pool)
 {
-	wp__segqueue_close(&pool->lane);
+	wp__lanes_close(pool);
 }
 
 void wp__pool_discard(struct wp_pool *pool)
@@ -86,7 +87,7 @@ void wp__pool_end(struct wp_pool *pool)
 void wp__pool_report(struct wp_pool *pool, struct wp_stop_report *report)
 {
 	struct totals t = sum_up(pool);
-	uint64_t accepted = wp__segqueue_accepted(&pool->lane);
+	uint64_t accepted = wp__lanes_accepted(pool);
 	*report = (struct wp_stop_report){
 		.completed = t.completed,
 		.failed = t.failed,
@@ -101,8 +102,8 @@ void wp__pool_stats(struct wp_pool *pool, struct wp_stats *out)
 {
 	struct totals t = sum_up(pool);
 	uint64_t idle = wp__parking_idle(&pool->parking);
-	uint64_t claimed = wp__segqueue_claimed(&pool->lane);
-	uint64_t accepted = wp__segqueue_accepted(&pool->lane);
+	uint64_t claimed = wp__lanes_claimed(pool);
+	uint64_t accepted = wp__lanes_accepted(pool);
 	uint64_t busy_ns = wp__ticks_to_ns(pool, t.busy_ticks);
 	wp__os_mutex_lock(&pool->mutex);
 	unsigned alive = pool->threads;

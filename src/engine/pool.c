@@ -10,6 +10,8 @@
 #include "base/alloc.h"
 #include "base/hooks.h"
 #include "base/rcu.h"
+#include "engine/lanes.h"
+#include "engine/producer.h"
 #include "engine/run.h"
 #include "engine/worker.h"
 #include "topo/pin.h"
@@ -59,26 +61,6 @@ static int init_lane(struct wp_pool *pool)
 					      });
 }
 
-/* A table of pointers in one piece of memory with it; freed as one. */
-static struct wp__table *make_table(struct wp_pool *pool)
-{
-	unsigned workers = pool->options.workers;
-	size_t lanes_offset = wp_round_up(sizeof(struct wp__table), sizeof(void *));
-	size_t workers_offset = lanes_offset + sizeof(struct wp__segqueue *);
-	struct wp__table *table =
-		wp__alloc(WP_CACHE_LINE, workers_offset + workers * sizeof(struct wp__worker *));
-	if (!table)
-		return NULL;
-	table->lane_count = 1;
-	table->lanes = (struct wp__segqueue **)(void *)((char *)table + lanes_offset);
-	table->lanes[0] = &pool->lane;
-	table->worker_count = workers;
-	table->workers = (struct wp__worker **)(void *)((char *)table + workers_offset);
-	for (unsigned i = 0; i < workers; i++)
-		table->workers[i] = &pool->workers[i];
-	return table;
-}
-
 static int init_workers(struct wp_pool *pool)
 {
 	unsigned n = pool->options.workers;
@@ -92,12 +74,8 @@ static int init_workers(struct wp_pool *pool)
 		w->cpu = UINT_MAX;
 		w->cost = pool->batch_ticks; /* not known yet: one job at a time */
 	}
-	struct wp__table *table = make_table(pool);
-	if (!table)
-		return WP_ENOMEM;
-	/* [T2] rel: the table's content; pairs with [T1] */
-	wp_store_rel_ptr(&pool->table, table);
-	return wp__parking_init(&pool->parking, n);
+	int error = wp__lanes_init(pool);
+	return error ? error : wp__parking_init(&pool->parking, n);
 }
 
 /* Pinning that does not work out is reported and otherwise done without. */
@@ -150,7 +128,8 @@ void wp__pool_free(struct wp_pool *pool)
 	for (unsigned i = 0; pool->workers && i < pool->options.workers; i++)
 		wp__run_fini(&pool->workers[i]);
 	wp__parking_fini(&pool->parking);
-	wp__free(wp_load_rlx_ptr(&pool->table));
+	wp__producers_orphan(pool);
+	wp__lanes_fini(pool);
 	wp__free(pool->workers);
 	wp__segqueue_fini(&pool->lane);
 	wp__os_mutex_destroy(&pool->mutex);

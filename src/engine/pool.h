@@ -39,11 +39,16 @@
 
 struct wp__worker;
 
-/* Everything workers walk over. Immutable; replaced as a whole. */
+struct wp__lane;
+struct wp_producer;
+
+#define WP__LANE_WORDS WP_TUNED(256, 1) /* of 64 lanes each */
+
+/* Everything workers walk over. Lanes are added where there is room, else it is replaced. */
 struct wp__table {
-	unsigned lane_count;
+	unsigned lane_room;
 	unsigned worker_count;
-	struct wp__segqueue **lanes;
+	wp_atomic_ptr *lanes; /* struct wp__segqueue; NULL: not made yet */
 	struct wp__worker **workers;
 };
 
@@ -89,6 +94,9 @@ struct wp__worker {
 	unsigned streak;       /* claims in a row without a dry spell */
 	unsigned calm;         /* claims in a row that left nothing behind */
 	unsigned looks;        /* dry ones */
+	uint32_t next_lane;    /* to look at; see engine/lanes.h */
+	uint32_t empty_looks;  /* at lanes in which nothing was ready */
+	bool mid_round;        /* lanes are left to look at before the first one's turn */
 	unsigned stalls;       /* times in a row that work was there and could not be taken */
 	bool ran;              /* something has finished since the last dry look */
 
@@ -131,6 +139,7 @@ struct wp_pool {
 	struct wp__worker *workers;
 
 	_Alignas(WP_ALONE) wp_atomic_ptr table;
+	wp_atomic_u32 awake_words; /* of `awake` that are in use */
 	wp_atomic_u32 cannot_rescue;
 	wp_atomic_u32 exit; /* workers end as soon as they find nothing */
 
@@ -139,8 +148,13 @@ struct wp_pool {
 	wp_atomic_u64 rejected[WP__REJECT_REASONS];
 	wp_atomic_u32 last_error;
 
-	struct wp__mutex mutex; /* table for non-workers, and the end of the threads */
-	unsigned threads;       /* started and not joined; under mutex */
+	/* See engine/lanes.h: a bit for each lane that workers look at. */
+	_Alignas(WP_ALONE) wp_atomic_u64 awake[WP__LANE_WORDS];
+
+	struct wp__mutex mutex; /* table and lanes for non-workers, and the end of the threads */
+	struct wp__lane *newest_lane, *idle_lanes;
+	struct wp_producer *producers; /* the open ones */
+	unsigned threads;              /* started and not joined; under mutex */
 };
 
 /* The worker that the calling thread is, or NULL. */

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/hooks.h"
+#include "engine/lanes.h"
 #include "engine/rescue.h"
 #include "engine/worker.h"
 #include "work/job.h"
@@ -256,7 +257,7 @@ static bool help_lane(struct wp__worker *w, const void *wanted)
 {
 	struct wp__claim claim;
 	struct wp_job job;
-	if (!wp__worker_take(w, &job, 1, 1, &claim))
+	if (!wp__lanes_claim(w, &job, 1, 1, &claim))
 		return false;
 	bool deep = w->help_depth >= WP__HELP_DEPTH && !(wanted && job.payload == wanted);
 	if (deep && set_aside(w, &job, claim.ticket))

@@ -7,7 +7,7 @@
 #include "engine/worker.h"
 #include "work/job.h"
 
-static WP_COLD void count_rejected(struct wp_pool *pool, size_t n, int why)
+WP_COLD void wp__count_rejected(struct wp_pool *pool, size_t n, int why)
 {
 	enum wp__reject reason = why == WP_EFULL       ? WP__REJECT_FULL
 				 : why == WP_ETIMEDOUT ? WP__REJECT_TIMEOUT
@@ -26,14 +26,13 @@ static inline int conclude(struct wp_pool *pool, int pushed, size_t n)
 		pool->metrics.inc_queued(pool->metrics_self, n);
 		return 0;
 	}
-	count_rejected(pool, n, pushed);
+	wp__count_rejected(pool, n, pushed);
 	return pushed;
 }
 
 /* ---- inside of a job of this pool ---- */
 
-/* Makes room by running or setting aside a job; where others hold them all, lets them go on. */
-static void make_room(struct wp__worker *w)
+void wp__make_room(struct wp__worker *w)
 {
 	if (!wp__run_to_make_room(w))
 		wp__os_yield();
@@ -47,7 +46,7 @@ static WP_COLD int push_in_job(struct wp__worker *w, const struct wp_job *job, u
 			return pushed;
 		if (deadline != UINT64_MAX && wp__os_now_ns() >= deadline)
 			return WP_ETIMEDOUT;
-		make_room(w);
+		wp__make_room(w);
 	}
 }
 
@@ -84,7 +83,7 @@ ssize_t wp__submit_batch(struct wp_pool *pool, const struct wp_job *jobs, size_t
 			conclude(pool, pushed, count);
 			accepted += count;
 		} else if (pushed == WP_EFULL && wait && w) {
-			make_room(w);
+			wp__make_room(w);
 		} else if (pushed == WP_EFULL && wait) {
 			error = wp__room_wait(&pool->lane, UINT64_MAX);
 		} else {
@@ -92,7 +91,7 @@ ssize_t wp__submit_batch(struct wp_pool *pool, const struct wp_job *jobs, size_t
 		}
 	}
 	if (accepted < n)
-		count_rejected(pool, n - accepted, error);
+		wp__count_rejected(pool, n - accepted, error);
 	return accepted ? (ssize_t)accepted : error;
 }
 

@@ -25,4 +25,10 @@ ssize_t wp__submit_batch(struct wp_pool *pool, const struct wp_job *jobs, size_t
 /* The job's result, WP_EDROPPED, or WP_ECLOSED. */
 int wp__submit_wait(struct wp_pool *pool, const struct wp_job *job);
 
+/* Inside of a job: runs or sets aside a job; where others hold them all, lets them go on. */
+void wp__make_room(struct wp__worker *w);
+
+/* n jobs were refused, with the error `why`. */
+void wp__count_rejected(struct wp_pool *pool, size_t n, int why);
+
 #endif

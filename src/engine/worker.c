@@ -6,6 +6,7 @@
 
 #include "base/hooks.h"
 #include "base/rcu.h"
+#include "engine/lanes.h"
 #include "engine/rescue.h"
 #include "engine/run.h"
 #include "park/latch.h"
@@ -26,69 +27,11 @@
 #define LOOKS_PER_YIELD     16
 /* A worker that is not the last one active searches only this part of spin_ns. */
 #define SPIN_PART_OF_OTHERS 8
-/* Producers that wait for room are woken when there is room for this run time. */
-#define ROOM_NS             50000
 /* Yields before naps, and the nap, when work is there but not published yet. */
 #define STALL_YIELDS        16
 #define STALL_NAP_NS        50000
 
-/* ---- lanes ---- */
-
-bool wp__worker_take(struct wp__worker *w, struct wp_job *out, uint32_t max, uint32_t share,
-	struct wp__claim *claim)
-{
-	struct wp_pool *pool = w->pool;
-	/* Room for ROOM_NS of work, but a quarter of the lane is always enough. */
-	uint64_t wake_room = wp_min_u64(
-		pool->options.capacity / 4, wp__ns_to_ticks(pool, ROOM_NS) / (w->cost + 1));
-	bool found = false;
-	wp__rcu_read_lock();
-	/* [T1] acq: the table's content; pairs with [T2] */
-	const struct wp__table *table = wp_load_acq_ptr(&pool->table);
-	for (unsigned i = 0; i < table->lane_count && !found; i++)
-		found = wp__segqueue_claim(
-			table->lanes[i], out, max, share, wp_max_u64(1, wake_room), claim);
-	wp__rcu_read_unlock();
-	if (!found)
-		return false;
-	w->stalls = 0;
-	pool->metrics.batch_dec_queued(pool->metrics_self, claim->count);
-	return true;
-}
-
-/* True when every lane is armed and empty. */
-static bool arm_lanes(struct wp_pool *pool)
-{
-	bool empty = true;
-	wp__rcu_read_lock();
-	const struct wp__table *table = wp_load_acq_ptr(&pool->table); /* [T1] acq: as above */
-	for (unsigned i = 0; i < table->lane_count; i++)
-		empty &= wp__segqueue_arm_sleep(table->lanes[i]);
-	wp__rcu_read_unlock();
-	return empty;
-}
-
-static void disarm_lanes(struct wp_pool *pool)
-{
-	wp__rcu_read_lock();
-	const struct wp__table *table = wp_load_acq_ptr(&pool->table); /* [T1] acq: as above */
-	for (unsigned i = 0; i < table->lane_count; i++)
-		wp__segqueue_disarm_sleep(table->lanes[i]);
-	wp__rcu_read_unlock();
-}
-
-/*
- * Claims do not wake producers for every bit of room (see wake_room above). Whoever may be gone for
- * long, and the standby from time to time, makes good for that.
- */
-static void offer_room(struct wp_pool *pool)
-{
-	wp__rcu_read_lock();
-	const struct wp__table *table = wp_load_acq_ptr(&pool->table); /* [T1] acq: as above */
-	for (unsigned i = 0; i < table->lane_count; i++)
-		wp__segqueue_offer_room(table->lanes[i]);
-	wp__rcu_read_unlock();
-}
+/* ---- wake-ups ---- */
 
 void wp__worker_wake_for(struct wp_pool *pool, struct wp__segqueue *lane)
 {
@@ -102,7 +45,7 @@ static void become_active(struct wp__worker *w)
 {
 	do {
 		if (wp__parking_join(&w->pool->parking, w->index))
-			disarm_lanes(w->pool);
+			wp__lanes_disarm(w->pool);
 		/* Declared away in between: then the standby armed the lanes, and [P2] undid it. */
 	} while (!wp__parking_is_active(&w->pool->parking, w->index));
 }
@@ -116,7 +59,7 @@ static void back_to_looking(struct wp__worker *w)
 /* Parked and unparked by itself, because there may be work. */
 static void look_after_all(struct wp__worker *w)
 {
-	disarm_lanes(w->pool);
+	wp__lanes_disarm(w->pool);
 	back_to_looking(w);
 }
 
@@ -142,12 +85,12 @@ static void leave_watch(struct wp__worker *w, bool work_left)
 	uint64_t idle = wp__parking_leave(&pool->parking, w->index);
 	if (wp__idle_active(idle) == 0) {
 		/* Work that is left concerns those who look; others only if nobody does. */
-		if (work_left || !arm_lanes(pool))
+		if (work_left || !wp__lanes_arm(pool))
 			wp__parking_wake_one(&pool->parking);
 	} else if (!(idle & WP__IDLE_STANDBY) && wp__idle_parked(idle)) {
 		wp__parking_appoint(&pool->parking);
 	}
-	offer_room(pool);
+	wp__lanes_offer_room(pool);
 }
 
 void wp__worker_step_away(struct wp__worker *w, bool work_left)
@@ -158,7 +101,7 @@ void wp__worker_step_away(struct wp__worker *w, bool work_left)
 		/* Who holds jobs stays active, so that a standby comes to look after them. */
 		back_to_looking(w);
 		see_to_standby(w);
-		offer_room(w->pool);
+		wp__lanes_offer_room(w->pool);
 		wake |= work_left;
 	} else {
 		leave_watch(w, work_left);
@@ -245,7 +188,7 @@ static void sleep_parked(struct wp__worker *w)
 			look_after_all(w);
 			return;
 		}
-		offer_room(w->pool);
+		wp__lanes_offer_room(w->pool);
 	}
 	wp__count(&w->wakes, 1);
 }
@@ -271,7 +214,7 @@ static bool park_once(struct wp__worker *w)
 	bool nobody_active = wp__parking_park(parking, w->index);
 	/* Relaxed: set before [K5], so seen after [K4], or the wake-up finds this worker's bit. */
 	bool stay = must_exit(w);
-	bool work = !stay && nobody_active && !arm_lanes(w->pool);
+	bool work = !stay && nobody_active && !wp__lanes_arm(w->pool);
 	if ((stay || work) && wp__parking_unpark(parking, w->index)) {
 		if (work) {
 			look_after_all(w);
@@ -327,7 +270,8 @@ static void pace(struct wp__worker *w, const struct wp__claim *claim, uint64_t c
 	uint64_t apart = (claimed - w->last_claim) / claim->count;
 	w->last_claim = claimed;
 	w->streak++;
-	if (claim->more || w->streak == 1 || apart > wp__ns_to_ticks(pool, RATE_FOR_PACING_NS)) {
+	if (claim->more || w->mid_round || w->streak == 1 ||
+		apart > wp__ns_to_ticks(pool, RATE_FOR_PACING_NS)) {
 		w->gap = 0;
 		return;
 	}
@@ -340,6 +284,8 @@ static void pace(struct wp__worker *w, const struct wp__claim *claim, uint64_t c
 static bool is_one_too_many(struct wp__worker *w, const struct wp__claim *claim)
 {
 	struct wp_pool *pool = w->pool;
+	if (w->mid_round)
+		return false;
 	bool alone = wp__idle_active(wp__parking_idle(&pool->parking)) <= 1;
 	if (alone || claim->more || w->cost * claim->count > pool->batch_ticks) {
 		w->calm = 0;
@@ -426,7 +372,7 @@ static void work(struct wp__worker *w)
 		back_to_looking(w);
 		if (wp_unlikely(w->stuck != NULL))
 			rescue(w);
-		else if (wp__worker_take(w, w->batch, batch_cap(w), batch_share(w), &claim))
+		else if (wp__lanes_claim(w, w->batch, batch_cap(w), batch_share(w), &claim))
 			handle_claim(w, &claim);
 		else if (must_exit(w))
 			return;
@@ -465,7 +411,7 @@ void wp__worker_wait_in_job(struct wp__worker *w, const struct wp__latch *done)
 {
 	struct wp__parking *parking = &w->pool->parking;
 	bool last = wp__parking_park(parking, w->index);
-	bool work = last && !arm_lanes(w->pool);
+	bool work = last && !wp__lanes_arm(w->pool);
 	if ((work || wp__latch_is_set(done)) && wp__parking_unpark(parking, w->index)) {
 		if (work) {
 			look_after_all(w);

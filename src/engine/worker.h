@@ -59,8 +59,4 @@ void wp__worker_step_away(struct wp__worker *w, bool work_left);
 struct wp__latch;
 void wp__worker_wait_in_job(struct wp__worker *w, const struct wp__latch *done);
 
-/* Claims jobs from the first lane that has any ready. Not inside a read side. */
-bool wp__worker_take(struct wp__worker *w, struct wp_job *out, uint32_t max, uint32_t share,
-	struct wp__claim *claim);
-
 #endif

@@ -242,6 +242,11 @@ void wp__os_mutex_unlock(struct wp__mutex *mutex)
 	f->own_writes++;
 }
 
+void wp__os_die(const char *message)
+{
+	rt_fail("died", "%s", message);
+}
+
 /* ---- memory ---- */
 
 void *wp__os_reserve(size_t size)

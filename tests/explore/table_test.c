@@ -43,25 +43,25 @@ static void two_workers(void)
 
 struct whole_table {
 	struct wp__table head;
-	struct wp__segqueue *lane;
+	wp_atomic_ptr lane;
 	struct wp__worker *worker[2];
 };
 
 static void replace_table(void)
 {
 	struct whole_table *made = wp__alloc(WP_CACHE_LINE, sizeof(*made));
-	made->lane = &pool->lane;
+	wp_store_rlx_ptr(&made->lane, &pool->lane);
 	for (unsigned i = 0; i < pool->options.workers; i++)
 		made->worker[i] = &pool->workers[i];
 	made->head = (struct wp__table){
-		.lane_count = 1,
+		.lane_room = 1,
 		.worker_count = pool->options.workers,
 		.lanes = &made->lane,
 		.workers = made->worker,
 	};
 	wp__os_mutex_lock(&pool->mutex);
 	void *old = wp_load_rlx_ptr(&pool->table);
-	/* Release: as [T2] in engine/pool.c; pairs with [T1]. */
+	/* Release: as [T2] in engine/lanes.c; pairs with [T1]. */
 	wp_store_rel_ptr(&pool->table, made);
 	wp__os_mutex_unlock(&pool->mutex);
 	wp__rcu_synchronize();

@@ -183,7 +183,8 @@ T_TEST(segqueue, a_directory_is_free_for_the_laps_to_come)
 	init_directory(&q, 1 << 14);
 	for (uint64_t i = 0; i < 1 << 14; i++) {
 		uint64_t block = wp__block_of(&q, q.first + i * (UINT64_C(4) << 20));
-		t_assert_u64_eq(wp_load_rlx_u64(wp__entry_of(&q, block)), wp__free_entry(&q, block));
+		t_assert_u64_eq(
+			wp_load_rlx_u64(wp__entry_of(&q, block)), wp__free_entry(&q, block));
 	}
 	/* Behind the last block the entry waits for the first one's lap. */
 	uint64_t last = wp__block_of(&q, ~UINT64_C(3));

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+#include <wpool/producer.h>
+
+#include <stdint.h>
+
+#include <wpool/clock.h>
+#include <wpool/error.h>
+
+#include "engine/producer.h"
+
+int wp_producer_open(struct wp_producer **producer, struct wp_pool *pool)
+{
+	if (!producer)
+		return WP_EINVAL;
+	*producer = NULL;
+	return pool ? wp__producer_open(producer, pool) : WP_EINVAL;
+}
+
+static bool is_job(const struct wp_job *job)
+{
+	return job && job->fn && !job->ctx;
+}
+
+int wp_producer_submit(struct wp_producer *producer, wp_job_fn fn, void *payload)
+{
+	if (wp_unlikely(!producer || !fn))
+		return WP_EINVAL;
+	struct wp_job job = { .fn = fn, .payload = payload };
+	return wp__producer_submit(producer, &job, WP_FOREVER);
+}
+
+int wp_producer_submit_job(struct wp_producer *producer, const struct wp_job *job)
+{
+	return wp_producer_submit_until(producer, job, WP_FOREVER);
+}
+
+int wp_producer_try_submit(struct wp_producer *producer, const struct wp_job *job)
+{
+	return wp_producer_submit_until(producer, job, 0);
+}
+
+int wp_producer_submit_until(
+	struct wp_producer *producer, const struct wp_job *job, uint64_t deadline)
+{
+	if (wp_unlikely(!producer || !is_job(job)))
+		return WP_EINVAL;
+	return wp__producer_submit(producer, job, deadline);
+}
+
+static ssize_t submit_batch(
+	struct wp_producer *producer, const struct wp_job *jobs, size_t n, bool wait)
+{
+	if (!producer || (n && !jobs) || n > PTRDIFF_MAX / sizeof(*jobs))
+		return WP_EINVAL;
+	for (size_t i = 0; i < n; i++)
+		if (!is_job(&jobs[i]))
+			return WP_EINVAL;
+	return n ? wp__producer_submit_batch(producer, jobs, n, wait) : 0;
+}
+
+ssize_t wp_producer_submit_batch(struct wp_producer *producer, const struct wp_job *jobs, size_t n)
+{
+	return submit_batch(producer, jobs, n, true);
+}
+
+ssize_t wp_producer_try_submit_batch(
+	struct wp_producer *producer, const struct wp_job *jobs, size_t n)
+{
+	return submit_batch(producer, jobs, n, false);
+}
+
+struct wp_job *wp_producer_reserve(struct wp_producer *producer, size_t *n)
+{
+	if (!n)
+		return NULL;
+	if (!producer || !*n) {
+		*n = 0;
+		return NULL;
+	}
+	return wp__producer_reserve(producer, n);
+}
+
+void wp_producer_commit(struct wp_producer *producer, size_t n)
+{
+	if (producer && n)
+		wp__producer_commit(producer, n);
+}
+
+void wp_producer_close(struct wp_producer *producer)
+{
+	if (producer)
+		wp__producer_close(producer);
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/producer.h"
+
+#include <wpool/error.h>
+
+#include "base/alloc.h"
+#include "base/os.h"
+#include "engine/run.h"
+#include "engine/submit.h"
+
+/* Where orphans submit: closed; their `stop` is its tail, so nobody ever writes to it. */
+static struct wp__segqueue closed_lane = {
+	.single = true,
+	.signal = { WP__SIGNAL_CLOSED },
+	.final = { 1 },
+};
+
+/* ---- handles ---- */
+
+int wp__producer_open(struct wp_producer **out, struct wp_pool *pool)
+{
+	struct wp_producer *p = wp__alloc(WP_ALONE, sizeof(*p));
+	if (!p)
+		return WP_ENOMEM;
+	int error = wp__lanes_open(pool, &p->lane);
+	if (error) {
+		wp__free(p);
+		return error;
+	}
+	p->pool = pool;
+	wp__single_init(&p->end, &p->lane->queue);
+	wp__os_mutex_lock(&pool->mutex);
+	p->next = pool->producers;
+	p->link = &pool->producers;
+	if (p->next)
+		p->next->link = &p->next;
+	pool->producers = p;
+	wp__os_mutex_unlock(&pool->mutex);
+	*out = p;
+	return 0;
+}
+
+void wp__producer_close(struct wp_producer *p)
+{
+	struct wp_pool *pool = p->pool;
+	if (pool) {
+		wp__producer_enter(p);
+		wp__os_mutex_lock(&pool->mutex);
+		*p->link = p->next;
+		if (p->next)
+			p->next->link = p->link;
+		wp__os_mutex_unlock(&pool->mutex);
+		wp__lanes_hand_back(pool, p->lane);
+	}
+	wp__free(p);
+}
+
+void wp__producers_orphan(struct wp_pool *pool)
+{
+	for (struct wp_producer *p = pool->producers; p; p = p->next) {
+		p->pool = NULL;
+		wp__single_init(&p->end, &closed_lane);
+	}
+	pool->producers = NULL;
+}
+
+void wp__producer_check(struct wp_producer *p)
+{
+	/* Relaxed: the caller keeps the order; this only finds out that he did not. */
+	if (wp_swap_rlx_u32(&p->in_use, 1))
+		wp__os_die("wp_producer: two threads use one handle at the same time");
+	if (!p->pool)
+		wp__os_die("wp_producer: the handle is used after its pool was destroyed");
+}
+
+/* ---- submit ---- */
+
+/* Accepted: the rest of a submit of n jobs. */
+static int accept(struct wp_producer *p, int pushed, size_t n)
+{
+	if (pushed == WP__PUSHED_WAKE)
+		wp__lanes_wake(p->pool, p->lane);
+	p->pool->metrics.inc_queued(p->pool->metrics_self, n);
+	return 0;
+}
+
+static int refuse(struct wp_producer *p, size_t n, int why)
+{
+	if (p->pool)
+		wp__count_rejected(p->pool, n, why);
+	return why;
+}
+
+/* Waits until there may be room. 0, WP_ECLOSED, WP_ETIMEDOUT. */
+static int wait_for_room(struct wp_producer *p, uint64_t deadline)
+{
+	struct wp__worker *w = wp__self_in(p->pool);
+	if (!w)
+		return wp__room_wait(&p->lane->queue, deadline);
+	if (deadline != UINT64_MAX && wp__os_now_ns() >= deadline)
+		return WP_ETIMEDOUT;
+	/* A job that runs meanwhile may use the same handle: it is the same thread. */
+	wp__producer_leave(p);
+	wp__make_room(w);
+	wp__producer_enter(p);
+	return 0;
+}
+
+WP_COLD int wp__producer_conclude(
+	struct wp_producer *p, const struct wp_job *job, int pushed, uint64_t deadline)
+{
+	int error = 0;
+	while (pushed == WP_EFULL && deadline && !error) {
+		error = wait_for_room(p, deadline);
+		/* Room may have come at the last moment. */
+		pushed = wp__single_push(&p->end, job);
+	}
+	if (pushed >= 0)
+		return accept(p, pushed, 1);
+	return refuse(p, 1, pushed == WP_EFULL && error ? error : pushed);
+}
+
+ssize_t wp__producer_submit_batch(
+	struct wp_producer *p, const struct wp_job *jobs, size_t n, bool wait)
+{
+	size_t accepted = 0;
+	int error = 0;
+	wp__producer_enter(p);
+	while (accepted < n && error == 0) {
+		size_t count;
+		int pushed = wp__single_push_some(&p->end, jobs + accepted, n - accepted, &count);
+		accepted += count;
+		if (pushed >= 0)
+			accept(p, pushed, count);
+		else if (pushed == WP_EFULL && wait)
+			error = wait_for_room(p, UINT64_MAX);
+		else
+			error = pushed;
+	}
+	if (accepted < n)
+		refuse(p, n - accepted, error);
+	wp__producer_leave(p);
+	return accepted ? (ssize_t)accepted : error;
+}
+
+struct wp_job *wp__producer_reserve(struct wp_producer *p, size_t *n)
+{
+	int error;
+	wp__producer_enter(p);
+	struct wp_job *jobs = wp__single_reserve(&p->end, n, &error);
+	if (!jobs)
+		*n = 0;
+	wp__producer_leave(p);
+	return jobs;
+}
+
+void wp__producer_commit(struct wp_producer *p, size_t n)
+{
+	wp__producer_enter(p);
+	size_t count = n;
+	int error = 0;
+	struct wp_job *jobs = wp__single_reserve(&p->end, &count, &error);
+	if (jobs) {
+		int pushed = wp__single_commit(&p->end, n);
+		if (pushed >= 0)
+			accept(p, pushed, n);
+		else
+			error = pushed;
+	}
+	wp__producer_leave(p);
+	if (!error)
+		return;
+	refuse(p, n, error);
+	/* They are the caller's no more, and nobody else will. */
+	for (size_t i = 0; jobs && i < n; i++)
+		if (jobs[i].cleanup)
+			jobs[i].cleanup(jobs[i].payload);
+}

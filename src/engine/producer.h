@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Producers: the handle of a lane that one thread fills. See <wpool/producer.h> for the contract,
+ * queue/single.h for the lane, engine/lanes.h for how workers find it.
+ *
+ * Open handles are listed in the pool, under its mutex. A pool that is destroyed makes orphans of
+ * them: they get a lane that was closed before it was ever used, so that the fast path needs no
+ * look at the pool.
+ */
+#ifndef WP_ENGINE_PRODUCER_H
+#define WP_ENGINE_PRODUCER_H
+
+#include <sys/types.h>
+
+#include "engine/lanes.h"
+#include "queue/single.h"
+
+struct wp_producer {
+	struct wp__single end;
+	struct wp_pool *pool; /* NULL: an orphan */
+	struct wp__lane *lane;
+	struct wp_producer *next, **link; /* in the pool's list */
+	wp_atomic_u32 in_use;             /* a call is going on; without NDEBUG only */
+};
+
+int wp__producer_open(struct wp_producer **producer, struct wp_pool *pool);
+void wp__producer_close(struct wp_producer *p);
+
+/* The pool goes away: its open producers become orphans. */
+void wp__producers_orphan(struct wp_pool *pool);
+
+/* What a push that did not simply return 0 has to be followed by; `pushed` is what it returned. */
+int wp__producer_conclude(
+	struct wp_producer *p, const struct wp_job *job, int pushed, uint64_t deadline);
+
+/* Ends the program if another thread uses the handle. */
+void wp__producer_check(struct wp_producer *p);
+
+static inline void wp__producer_enter(struct wp_producer *p)
+{
+#ifdef NDEBUG
+	(void)p;
+#else
+	wp__producer_check(p);
+#endif
+}
+
+static inline void wp__producer_leave(struct wp_producer *p)
+{
+#ifdef NDEBUG
+	(void)p;
+#else
+	wp_store_rlx_u32(&p->in_use, 0);
+#endif
+}
+
+/* One job; waits for room until the deadline (0: not at all, WP_EFULL). */
+static inline int wp__producer_submit(
+	struct wp_producer *p, const struct wp_job *job, uint64_t deadline)
+{
+	wp__producer_enter(p);
+	int result = wp__single_push(&p->end, job);
+	if (wp_likely(result == 0))
+		p->pool->metrics.inc_queued(p->pool->metrics_self, 1);
+	else
+		result = wp__producer_conclude(p, job, result, deadline);
+	wp__producer_leave(p);
+	return result;
+}
+
+ssize_t wp__producer_submit_batch(
+	struct wp_producer *p, const struct wp_job *jobs, size_t n, bool wait);
+struct wp_job *wp__producer_reserve(struct wp_producer *p, size_t *n);
+void wp__producer_commit(struct wp_producer *p, size_t n);
+
+#endif
