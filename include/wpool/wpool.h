@@ -12,6 +12,7 @@
 #define WPOOL_WPOOL_H
 
 #include <wpool/clock.h>
+#include <wpool/ctx.h>
 #include <wpool/error.h>
 #include <wpool/export.h>
 #include <wpool/job.h>
