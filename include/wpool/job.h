@@ -2,9 +2,10 @@
 /*
  * A job: a function, its payload, and what goes with them.
  *
- * Life of a job: accepted (a submit call took it) -> run or dropped -> cleaned up. Each accepted
- * job is run once, or dropped once by a stop; its cleanup runs exactly once in either case, after
- * the outcome is known and before anybody who waits for the job is told.
+ * Life of a job: accepted (a submit call took it) -> run, cancelled or dropped -> cleaned up. Each
+ * accepted job is run once; or it is cancelled: its context had ended before a worker came to run
+ * it; or it is dropped by a stop. Its cleanup runs exactly once in each case, after the outcome is
+ * known and before anybody who waits for the job is told.
  */
 #ifndef WPOOL_JOB_H
 #define WPOOL_JOB_H
@@ -29,12 +30,13 @@ typedef void (*wp_cleanup_fn)(void *payload);
 
 /*
  * Copied by every submit call: the struct may go out of scope as soon as the call returns. The
- * payload stays the caller's until the job's cleanup has run.
+ * payload stays the caller's until the job's cleanup has run. An accepted job holds a reference to
+ * its context until after its cleanup: the caller may give back his own when the call returns.
  */
 struct wp_job {
 	wp_job_fn fn;          /* must not be NULL */
 	void *payload;         /* passed to fn and cleanup; wpool never looks at it */
-	struct wp_ctx *ctx;    /* reserved for cancellation contexts: must be NULL */
+	struct wp_ctx *ctx;    /* whether the job is still wanted (ctx.h); NULL: always */
 	wp_cleanup_fn cleanup; /* may be NULL */
 };
 
@@ -44,7 +46,7 @@ struct wp_job_info {
 	unsigned worker;      /* index of the worker that runs it, 0 .. workers-1 */
 	unsigned attempt;     /* which try this is, from 1 */
 	struct wp_pool *pool; /* the pool that runs it */
-	struct wp_ctx *ctx;   /* the job's own context */
+	struct wp_ctx *ctx;   /* the job's own context, for wp_ctx_err; may be NULL */
 };
 
 /*

@@ -5,7 +5,8 @@
  *     open --shutdown--> draining --all jobs finished--> stopped
  *       \------stop----> stopping --queued jobs dropped, running jobs finished--> stopped
  *
- * Every accepted job runs once or, after a stop, is dropped once; nothing else can happen to it.
+ * Every accepted job runs once; or is cancelled, when its context has ended before it ran; or is
+ * dropped, after a stop. Nothing else can happen to it.
  * Unless a function says otherwise it may be called by any thread at any time between create and
  * destroy, also from inside a job.
  */
@@ -130,13 +131,19 @@ WP_API int wp_pool_create(struct wp_pool **pool, const struct wp_options *option
 WP_API int wp_pool_wait(struct wp_pool *pool, uint64_t deadline);
 
 /*
+ * The same; also returns the error of ctx (ctx.h) as soon as that has ended, unless the pool is at
+ * rest. ctx may be NULL.
+ */
+WP_API int wp_pool_wait_ctx(struct wp_pool *pool, struct wp_ctx *ctx, uint64_t deadline);
+
+/*
  * What became of the accepted jobs. accepted = completed + cancelled + dropped + running, and
  * running is 0 in a final report.
  */
 struct wp_stop_report {
 	uint64_t completed; /* ran to their end, whatever they returned */
 	uint64_t failed;    /* of these, returned something other than 0 */
-	uint64_t cancelled; /* not run because their context was cancelled */
+	uint64_t cancelled; /* not run because their context had ended */
 	uint64_t dropped;   /* not run because of wp_pool_stop */
 	uint64_t running;   /* queued or running when the call gave up */
 };
@@ -148,6 +155,14 @@ struct wp_stop_report {
  * number of callers at once; all that return 0 get the same report. report may be NULL.
  */
 WP_API int wp_pool_shutdown(struct wp_pool *pool, uint64_t deadline, struct wp_stop_report *report);
+
+/*
+ * The same; also returns the error of ctx (ctx.h) as soon as that has ended, unless all jobs have
+ * finished: the pool goes on draining and the call may be made again. The jobs' own contexts have
+ * nothing to do with it. ctx may be NULL.
+ */
+WP_API int wp_pool_shutdown_ctx(
+	struct wp_pool *pool, struct wp_ctx *ctx, uint64_t deadline, struct wp_stop_report *report);
 
 /*
  * Closes the pool, drops what is queued (cleanup runs, wp_submit_wait returns WP_EDROPPED), and

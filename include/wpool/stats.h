@@ -27,7 +27,7 @@ struct wp_stats {
 	uint64_t completed;     /* ran to their end */
 	uint64_t failed;        /* of these, returned something other than 0 */
 	uint64_t panicked;      /* of these, gave up */
-	uint64_t cancelled;     /* not run: cancelled */
+	uint64_t cancelled;     /* not run: their context had ended */
 	uint64_t dropped;       /* not run: the pool was stopped */
 	uint64_t rejected_full; /* refused: no room */
 	uint64_t rejected_timeout;

@@ -2,10 +2,16 @@
 /*
  * Ways to hand a job to a pool.
  *
- * All of them return WP_EINVAL for a NULL pool, a NULL function or a job with a context (nothing
- * is counted), WP_ECLOSED once the pool is closed, and 0 (or a count) when the job was accepted.
- * Refusals other than WP_EINVAL are counted as rejected. Any thread may call them, also from
- * inside a job, but not from a signal handler.
+ * All of them return WP_EINVAL for a NULL pool or a NULL function (nothing is counted), WP_ECLOSED
+ * once the pool is closed, and 0 (or a count) when the job was accepted. Refusals other than
+ * WP_EINVAL are counted as rejected. Any thread may call them, also from inside a job, but not from
+ * a signal handler.
+ *
+ * Jobs with a context (ctx.h). One whose context has ended is always refused with the context's
+ * error, whatever room there is, and a call that waits for room returns it at once when the context
+ * ends: counted as rejected for time-out where that error is WP_ETIMEDOUT, else as cancelled. One
+ * whose context ends later is not run if no worker has come to it by then. The deadline of a call
+ * says how long to wait for room; it has nothing to do with the context's: that is the job's.
  *
  * From inside a job of the same pool no call waits for room: the worker runs a queued job itself
  * and tries again, so that jobs may submit jobs however small the capacity is. Helping is nested
@@ -45,15 +51,20 @@ WP_API int wp_submit_until(struct wp_pool *pool, const struct wp_job *job, uint6
 /*
  * Submits n jobs in order with one atomic step for up to segment_size of them. wp_submit_batch
  * waits while the pool is full; wp_try_submit_batch takes what fits now. They return how many were
- * accepted (the first ones); where none was, the reason as a negative code. 0 when n is 0.
+ * accepted (the first ones); where none was, the reason as a negative code. 0 when n is 0. They end
+ * at the first job whose context has ended, or ends while they wait with it; that job and all after
+ * it count as rejected for its reason.
  */
 WP_API ssize_t wp_submit_batch(struct wp_pool *pool, const struct wp_job *jobs, size_t n);
 WP_API ssize_t wp_try_submit_batch(struct wp_pool *pool, const struct wp_job *jobs, size_t n);
 
 /*
- * Submits the job and waits until it has finished and was cleaned up. Returns the job's own result,
- * WP_EDROPPED when the pool was stopped before it ran, or why it was not accepted. Allocates
- * nothing. From inside a job of the same pool the worker runs other jobs while it waits.
+ * Submits the job and waits until it has finished and was cleaned up. Returns the job's own result;
+ * or why it was not run: the error of its context, WP_EDROPPED when the pool was stopped; or why it
+ * was not accepted. Once the job is accepted its end is waited for, also when its context ends: a
+ * running job is never interrupted, and one that is queued comes to its end when a worker gets to
+ * it. Allocates nothing. From inside a job of the same pool the worker runs other jobs while it
+ * waits.
  */
 WP_API int wp_submit_wait(struct wp_pool *pool, const struct wp_job *job);
 

@@ -7,6 +7,7 @@
 
 #include "engine/lifecycle.h"
 #include "engine/pool.h"
+#include "work/ctx.h"
 
 int wp_pool_create(struct wp_pool **pool, const struct wp_options *options)
 {
@@ -22,33 +23,46 @@ int wp_pool_create(struct wp_pool **pool, const struct wp_options *options)
 	return wp__pool_start(pool, &o);
 }
 
-int wp_pool_wait(struct wp_pool *pool, uint64_t deadline)
+int wp_pool_wait_ctx(struct wp_pool *pool, struct wp_ctx *ctx, uint64_t deadline)
 {
 	if (!pool)
 		return WP_EINVAL;
 	if (wp__self_in(pool))
 		return WP_EDEADLK;
-	return wp__pool_wait_rest(pool, deadline);
+	return wp__pool_wait_rest(pool, ctx, deadline);
 }
 
-static int end(struct wp_pool *pool, uint64_t deadline, struct wp_stop_report *report)
+int wp_pool_wait(struct wp_pool *pool, uint64_t deadline)
 {
-	int error = wp__pool_wait_rest(pool, deadline);
+	return wp_pool_wait_ctx(pool, NULL, deadline);
+}
+
+static int end(
+	struct wp_pool *pool, struct wp_ctx *ctx, uint64_t deadline, struct wp_stop_report *report)
+{
+	int error = wp__pool_wait_rest(pool, ctx, deadline);
 	if (!error)
 		wp__pool_end(pool);
 	if (report)
 		wp__pool_report(pool, report);
-	return error ? WP_EFORCED : 0;
+	int ended = error ? wp__ctx_err(ctx) : 0;
+	return ended ? ended : error ? WP_EFORCED : 0;
 }
 
-int wp_pool_shutdown(struct wp_pool *pool, uint64_t deadline, struct wp_stop_report *report)
+int wp_pool_shutdown_ctx(
+	struct wp_pool *pool, struct wp_ctx *ctx, uint64_t deadline, struct wp_stop_report *report)
 {
 	if (!pool)
 		return WP_EINVAL;
 	if (wp__self_in(pool))
 		return WP_EDEADLK;
 	wp__pool_close(pool);
-	return end(pool, deadline, report);
+	return end(pool, ctx, deadline, report);
+}
+
+int wp_pool_shutdown(struct wp_pool *pool, uint64_t deadline, struct wp_stop_report *report)
+{
+	return wp_pool_shutdown_ctx(pool, NULL, deadline, report);
 }
 
 int wp_pool_stop(struct wp_pool *pool, struct wp_stop_report *report)
@@ -59,7 +73,7 @@ int wp_pool_stop(struct wp_pool *pool, struct wp_stop_report *report)
 		return WP_EDEADLK;
 	wp__pool_close(pool);
 	wp__pool_discard(pool);
-	return end(pool, WP_FOREVER, report);
+	return end(pool, NULL, WP_FOREVER, report);
 }
 
 bool wp_pool_is_closed(const struct wp_pool *pool)

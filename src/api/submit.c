@@ -7,17 +7,23 @@
 #include <wpool/error.h>
 
 #include "engine/submit.h"
+#include "engine/submit_ctx.h"
 
 static bool is_job(const struct wp_job *job)
 {
-	return job && job->fn && !job->ctx;
+	return job && job->fn;
 }
 
-static bool are_jobs(const struct wp_job *jobs, size_t n)
+/* Also says whether there is a context among them. */
+static bool are_jobs(const struct wp_job *jobs, size_t n, bool *in_ctx)
 {
-	for (size_t i = 0; i < n; i++)
-		if (!is_job(&jobs[i]))
+	uintptr_t contexts = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (!jobs[i].fn)
 			return false;
+		contexts |= (uintptr_t)jobs[i].ctx;
+	}
+	*in_ctx = contexts != 0;
 	return true;
 }
 
@@ -33,6 +39,8 @@ int wp_submit_job(struct wp_pool *pool, const struct wp_job *job)
 {
 	if (!pool || !is_job(job))
 		return WP_EINVAL;
+	if (wp_unlikely(job->ctx != NULL))
+		return wp__submit_in_ctx(pool, job, WP_FOREVER);
 	return wp__submit(pool, job);
 }
 
@@ -45,13 +53,18 @@ int wp_submit_until(struct wp_pool *pool, const struct wp_job *job, uint64_t dea
 {
 	if (!pool || !is_job(job))
 		return WP_EINVAL;
+	if (wp_unlikely(job->ctx != NULL))
+		return wp__submit_in_ctx(pool, job, deadline);
 	return wp__submit_until(pool, job, deadline);
 }
 
 static ssize_t submit_batch(struct wp_pool *pool, const struct wp_job *jobs, size_t n, bool wait)
 {
-	if (!pool || (n && !jobs) || n > PTRDIFF_MAX / sizeof(*jobs) || !are_jobs(jobs, n))
+	bool in_ctx;
+	if (!pool || (n && !jobs) || n > PTRDIFF_MAX / sizeof(*jobs) || !are_jobs(jobs, n, &in_ctx))
 		return WP_EINVAL;
+	if (wp_unlikely(in_ctx))
+		return wp__submit_batch_in_ctx(pool, jobs, n, wait);
 	return n ? wp__submit_batch(pool, jobs, n, wait) : 0;
 }
 

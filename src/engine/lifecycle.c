@@ -6,11 +6,12 @@
 #include "base/hooks.h"
 #include "engine/lanes.h"
 #include "engine/rescue.h"
+#include "work/ctx.h"
 
 /* ---- sums over the workers; under the mutex, which protects the table for non-workers ---- */
 
 struct totals {
-	uint64_t finished, completed, failed, dropped, batches, parks, wakes, busy_ticks;
+	uint64_t finished, completed, failed, cancelled, dropped, batches, parks, wakes, busy_ticks;
 	uint64_t run_ticks_max;
 };
 
@@ -25,6 +26,7 @@ static struct totals sum_up(struct wp_pool *pool)
 		t.finished += wp_load_acq_u64(&w->finished);
 		t.completed += wp_load_rlx_u64(&w->completed);
 		t.failed += wp_load_rlx_u64(&w->failed);
+		t.cancelled += wp_load_rlx_u64(&w->cancelled);
 		t.dropped += wp_load_rlx_u64(&w->dropped);
 		t.batches += wp_load_rlx_u64(&w->batches);
 		t.parks += wp_load_rlx_u64(&w->parks);
@@ -45,19 +47,33 @@ static bool at_rest(struct wp_pool *pool)
 
 /* ---- rest and end ---- */
 
-int wp__pool_wait_rest(struct wp_pool *pool, uint64_t deadline)
+static void notify(void *rest, int err)
+{
+	(void)err;
+	wp__ec_notify(rest);
+}
+
+int wp__pool_wait_rest(struct wp_pool *pool, struct wp_ctx *ctx, uint64_t deadline)
 {
 	if (at_rest(pool))
 		return 0;
+	struct wp_ctx_callback callback;
+	int ended = wp__ctx_on_cancel(ctx, &callback, notify, &pool->rest);
+	if (ended)
+		return ended;
+	uint64_t until = wp_min_u64(deadline, wp__ctx_deadline(ctx));
 	uint32_t key = wp__ec_prepare(&pool->rest);
 	bool rest = at_rest(pool), in_time = true;
-	while (!rest && in_time) {
-		in_time = wp__ec_wait(&pool->rest, key, deadline) == 0;
+	while (!rest && in_time && !(ended = wp__ctx_err(ctx))) {
+		in_time = wp__ec_wait(&pool->rest, key, until) == 0;
 		key = wp__ec_again(&pool->rest);
 		rest = at_rest(pool);
 	}
 	wp__ec_leave(&pool->rest);
-	return rest ? 0 : WP_ETIMEDOUT;
+	(void)wp__ctx_remove(&callback);
+	if (rest)
+		return 0;
+	return ended || (ended = wp__ctx_err(ctx)) ? ended : WP_ETIMEDOUT;
 }
 
 void wp__pool_close(struct wp_pool *pool)
@@ -91,8 +107,9 @@ void wp__pool_report(struct wp_pool *pool, struct wp_stop_report *report)
 	*report = (struct wp_stop_report){
 		.completed = t.completed,
 		.failed = t.failed,
+		.cancelled = t.cancelled,
 		.dropped = t.dropped,
-		.running = accepted - t.completed - t.dropped,
+		.running = accepted - t.completed - t.cancelled - t.dropped,
 	};
 }
 
@@ -119,6 +136,7 @@ void wp__pool_stats(struct wp_pool *pool, struct wp_stats *out)
 		.submitted = accepted,
 		.completed = t.completed,
 		.failed = t.failed,
+		.cancelled = t.cancelled,
 		.dropped = t.dropped,
 		.rejected_full = wp_load_rlx_u64(&pool->rejected[WP__REJECT_FULL]),
 		.rejected_timeout = wp_load_rlx_u64(&pool->rejected[WP__REJECT_TIMEOUT]),

@@ -13,8 +13,11 @@
 
 #include "engine/pool.h"
 
-/* Waits until the pool is at rest. 0 or WP_ETIMEDOUT. Not inside of a job of this pool. */
-int wp__pool_wait_rest(struct wp_pool *pool, uint64_t deadline);
+/*
+ * Waits until the pool is at rest. 0; WP_ETIMEDOUT; the error of ctx, if that ends first (NULL: it
+ * never does). Not inside of a job of this pool.
+ */
+int wp__pool_wait_rest(struct wp_pool *pool, struct wp_ctx *ctx, uint64_t deadline);
 
 /* Refuses submits from now on. */
 void wp__pool_close(struct wp_pool *pool);

@@ -75,7 +75,7 @@ struct wp__worker {
 
 	/* The claimed jobs: batch[0 .. count-1], of which the last `left` have not been started. */
 	uint32_t count;
-	uint32_t batch_dropped;   /* of the batch, those that were not run */
+	uint32_t batch_skipped;   /* of the batch, those that were not run */
 	uint64_t first_id;        /* id of batch[0] */
 	uint32_t taken_from;      /* see engine/rescue.h */
 	struct wp__worker *stuck; /* whose jobs this worker is to rescue next, or NULL */
@@ -102,7 +102,7 @@ struct wp__worker {
 
 	/* Counters: written by the worker alone, read by anybody. */
 	_Alignas(WP_ALONE) wp_atomic_u64 finished;
-	wp_atomic_u64 completed, failed, dropped;
+	wp_atomic_u64 completed, failed, cancelled, dropped;
 	wp_atomic_u64 batches, parks, wakes;
 	wp_atomic_u64 busy_ticks, run_ticks_max;
 

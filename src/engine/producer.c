@@ -101,7 +101,7 @@ static int wait_for_room(struct wp_producer *p, uint64_t deadline)
 		return WP_ETIMEDOUT;
 	/* A job that runs meanwhile may use the same handle: it is the same thread. */
 	wp__producer_leave(p);
-	wp__make_room(w);
+	wp__submit_make_room(w);
 	wp__producer_enter(p);
 	return 0;
 }

@@ -46,8 +46,7 @@ static inline void run_job_untimed(struct wp__worker *w, const struct wp_job *jo
 	int code = job->fn(job->payload);
 	if (wp_unlikely(code != 0))
 		report_failure(w, job, code);
-	if (job->cleanup)
-		job->cleanup(job->payload);
+	wp__job_finish(job);
 }
 
 static WP_COLD void run_job_timed(struct wp__worker *w, const struct wp_job *job)
@@ -84,13 +83,14 @@ static void count_run(struct wp__worker *w, uint64_t n)
 	count_finished(w, n);
 }
 
-static WP_COLD void drop_jobs(struct wp__worker *w, const struct wp_job *jobs, uint64_t n)
+/* Its context has ended, or else the pool is being stopped. */
+static WP_COLD void skip_job(struct wp__worker *w, const struct wp_job *job)
 {
-	for (uint64_t i = 0; i < n; i++)
-		if (jobs[i].cleanup)
-			jobs[i].cleanup(jobs[i].payload);
-	wp__count(&w->dropped, n);
-	count_finished(w, n);
+	int ended = wp__ctx_err(job->ctx);
+	wp__job_not_run(job, ended ? ended : WP_EDROPPED);
+	wp__job_finish(job);
+	wp__count(ended ? &w->cancelled : &w->dropped, 1);
+	count_finished(w, 1);
 }
 
 static inline bool discarding(const struct wp__worker *w)
@@ -99,14 +99,19 @@ static inline bool discarding(const struct wp__worker *w)
 	return wp_load_rlx_u32(&w->interrupt) & WP__DISCARD;
 }
 
-/* The next job of the batch that is to be run; jobs that are to be dropped instead are dropped. */
+static inline bool is_to_run(const struct wp__worker *w, const struct wp_job *job)
+{
+	return !discarding(w) && wp_likely(!job->ctx || !wp__ctx_err(job->ctx));
+}
+
+/* The next job of the batch that is to be run; those before it that are not are skipped. */
 static inline bool next_of_batch(struct wp__worker *w, uint32_t *index)
 {
 	while (wp__rescue_next(w, index)) {
-		if (wp_likely(!discarding(w)))
+		if (wp_likely(is_to_run(w, &w->batch[*index])))
 			return true;
-		w->batch_dropped++;
-		drop_jobs(w, &w->batch[*index], 1);
+		w->batch_skipped++;
+		skip_job(w, &w->batch[*index]);
 	}
 	return false;
 }
@@ -129,11 +134,11 @@ static void run_nested(struct wp__worker *w, const struct wp_job *jobs, uint64_t
 	w->running = here.outer;
 }
 
-/* Runs or drops one job that is not of the batch. */
-static void run_or_drop(struct wp__worker *w, const struct wp_job *job, uint64_t id, bool work_left)
+/* Runs or skips one job that is not of the batch. */
+static void run_or_skip(struct wp__worker *w, const struct wp_job *job, uint64_t id, bool work_left)
 {
-	if (discarding(w)) {
-		drop_jobs(w, job, 1);
+	if (!is_to_run(w, job)) {
+		skip_job(w, job);
 		return;
 	}
 	run_nested(w, job, id, 0, work_left);
@@ -191,7 +196,7 @@ static bool run_one_set_aside(struct wp__worker *w)
 	spill->first++;
 	if (--spill->count == 0)
 		spill->first = 0;
-	run_or_drop(w, &job, id, false);
+	run_or_skip(w, &job, id, false);
 	return true;
 }
 
@@ -228,12 +233,12 @@ void wp__run_batch(struct wp__worker *w)
 	bool timed = w->pool->options.timing;
 	struct wp__running here = { .outer = NULL, .jobs = w->batch, .first_id = w->first_id };
 	w->running = &here;
-	w->batch_dropped = 0;
+	w->batch_skipped = 0;
 	while (next_of_batch(w, &here.index))
 		run_job(w, &w->batch[here.index], timed);
 	w->running = NULL;
 	/* A rescue has made count smaller. */
-	uint32_t ran = w->count - w->batch_dropped;
+	uint32_t ran = w->count - w->batch_skipped;
 	if (ran)
 		count_run(w, ran);
 	while (wp_unlikely(run_one_set_aside(w)))
@@ -262,7 +267,7 @@ static bool help_lane(struct wp__worker *w, const void *wanted)
 	bool deep = w->help_depth >= WP__HELP_DEPTH && !(wanted && job.payload == wanted);
 	if (deep && set_aside(w, &job, claim.ticket))
 		return true;
-	run_or_drop(w, &job, claim.ticket, claim.more);
+	run_or_skip(w, &job, claim.ticket, claim.more);
 	return true;
 }
 
@@ -274,7 +279,7 @@ static WP_COLD void rescue_inside(struct wp__worker *w)
 	uint32_t n = wp__rescue_take(w->stuck, jobs, &first_id);
 	w->stuck = NULL;
 	for (uint32_t i = 0; i < n; i++)
-		run_or_drop(w, &jobs[i], first_id + i, false);
+		run_or_skip(w, &jobs[i], first_id + i, false);
 }
 
 bool wp__run_to_make_room(struct wp__worker *w)

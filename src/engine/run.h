@@ -3,9 +3,10 @@
  * Running jobs: what happens to a job between its claim and its end.
  *
  * A worker runs the jobs of its batch in order. User code runs with no lock and no RCU read side
- * held. When the pool is being stopped the jobs that the worker has claimed and not started are
- * dropped: their cleanup runs, they count as dropped. Another worker may take them back: see
- * engine/rescue.h.
+ * held. A job whose context has ended by then is not run: its cleanup runs, it counts as cancelled.
+ * When the pool is being stopped the jobs that the worker has claimed and not started are dropped:
+ * their cleanup runs, they count as dropped. Another worker may take them back: see
+ * engine/rescue.h. Whatever becomes of a job, wp__job_finish is the end of it (work/job.h).
  *
  * Jobs inside of jobs. A job that submits to a full lane, or waits for another job, lets its worker
  * run other jobs meanwhile. To wait, it first runs what its own batch still holds, then what was

@@ -4,17 +4,22 @@
 #include <wpool/error.h>
 
 #include "engine/run.h"
+#include "engine/submit_ctx.h"
 #include "engine/worker.h"
 #include "work/job.h"
+
+void wp__submit_reject(struct wp_pool *pool, size_t n, enum wp__reject reason, int why)
+{
+	wp_add_rlx_u64(&pool->rejected[reason], n);
+	pool->metrics.inc_rejected(pool->metrics_self, n, why);
+}
 
 WP_COLD void wp__count_rejected(struct wp_pool *pool, size_t n, int why)
 {
 	enum wp__reject reason = why == WP_EFULL       ? WP__REJECT_FULL
 				 : why == WP_ETIMEDOUT ? WP__REJECT_TIMEOUT
-				 : why == WP_ECANCELED ? WP__REJECT_CANCELLED
 						       : WP__REJECT_CLOSED;
-	wp_add_rlx_u64(&pool->rejected[reason], n);
-	pool->metrics.inc_rejected(pool->metrics_self, n, why);
+	wp__submit_reject(pool, n, reason, why);
 }
 
 /* A push has returned `pushed`: the rest of a submit of n jobs. */
@@ -30,9 +35,14 @@ static inline int conclude(struct wp_pool *pool, int pushed, size_t n)
 	return pushed;
 }
 
+int wp__submit_conclude(struct wp_pool *pool, int pushed, size_t n)
+{
+	return conclude(pool, pushed, n);
+}
+
 /* ---- inside of a job of this pool ---- */
 
-void wp__make_room(struct wp__worker *w)
+void wp__submit_make_room(struct wp__worker *w)
 {
 	if (!wp__run_to_make_room(w))
 		wp__os_yield();
@@ -46,7 +56,7 @@ static WP_COLD int push_in_job(struct wp__worker *w, const struct wp_job *job, u
 			return pushed;
 		if (deadline != UINT64_MAX && wp__os_now_ns() >= deadline)
 			return WP_ETIMEDOUT;
-		wp__make_room(w);
+		wp__submit_make_room(w);
 	}
 }
 
@@ -83,7 +93,7 @@ ssize_t wp__submit_batch(struct wp_pool *pool, const struct wp_job *jobs, size_t
 			conclude(pool, pushed, count);
 			accepted += count;
 		} else if (pushed == WP_EFULL && wait && w) {
-			wp__make_room(w);
+			wp__submit_make_room(w);
 		} else if (pushed == WP_EFULL && wait) {
 			error = wp__room_wait(&pool->lane, UINT64_MAX);
 		} else {
@@ -122,7 +132,8 @@ int wp__submit_wait(struct wp_pool *pool, const struct wp_job *job)
 		awaited.notify = wake_waiting_worker;
 		awaited.waiter = w;
 	}
-	int error = wp__submit(pool, &wrapper);
+	int error = job->ctx ? wp__submit_in_ctx(pool, &wrapper, UINT64_MAX)
+			     : wp__submit(pool, &wrapper);
 	if (error)
 		return error;
 	if (w)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How jobs come in. Arguments are valid (src/api/submit.c sees to it).
+ * How jobs come in. Arguments are valid (src/api/submit.c sees to it). Jobs with a context come in
+ * by engine/submit_ctx.h; wp__submit_wait takes both kinds.
  *
  * A thread that is not a worker of the pool may wait for room in the lane. A worker never does: it
  * makes room itself (engine/run.h), because it may be the only one who can. Therefore it also
@@ -22,11 +23,19 @@ int wp__submit_until(struct wp_pool *pool, const struct wp_job *job, uint64_t de
 /* How many were accepted, or the reason why none was. n is not 0. */
 ssize_t wp__submit_batch(struct wp_pool *pool, const struct wp_job *jobs, size_t n, bool wait);
 
-/* The job's result, WP_EDROPPED, or WP_ECLOSED. */
+/* The job's result, or why it was not run or not accepted. */
 int wp__submit_wait(struct wp_pool *pool, const struct wp_job *job);
 
-/* Inside of a job: runs or sets aside a job; where others hold them all, lets them go on. */
-void wp__make_room(struct wp__worker *w);
+/* ---- for engine/submit_ctx.c ---- */
+
+/* A push of n jobs has returned `pushed`: counts it, wakes a worker. 0 or the error. */
+int wp__submit_conclude(struct wp_pool *pool, int pushed, size_t n);
+
+/* Refuses n jobs. */
+void wp__submit_reject(struct wp_pool *pool, size_t n, enum wp__reject reason, int why);
+
+/* Inside of a job: makes room by running or setting aside a job, or lets others go on. */
+void wp__submit_make_room(struct wp__worker *w);
 
 /* n jobs were refused, with the error `why`. */
 void wp__count_rejected(struct wp_pool *pool, size_t n, int why);

@@ -48,12 +48,16 @@ static void leave(struct wp__segqueue *q, bool room_unused)
 	}
 }
 
-/*
- * One round of waiting: 0 there is room, WP_EFULL look again, WP_ECLOSED, WP_ETIMEDOUT. *patience
- * is how long this round may sleep, and grows.
- */
-static int sleep_once(
-	struct wp__segqueue *q, const uint64_t *ticket, uint64_t deadline, uint64_t *patience)
+/* What a producer waits for, and how long. */
+struct wait {
+	const uint64_t *ticket;    /* a holder's position, or NULL */
+	const wp_atomic_u32 *stop; /* not 0: the producer is to give up; or NULL */
+	uint64_t deadline;
+	uint64_t patience; /* how long the next round may sleep; grows */
+};
+
+/* One round of waiting: 0 there is room, WP_EFULL look again, or why the wait is over. */
+static int sleep_once(struct wp__segqueue *q, struct wait *wait)
 {
 	/* [W1] acq: what was done before the wake-ups seen; pairs with [W3] */
 	uint32_t epoch = wp_load_acq_u32(&q->room.epoch);
@@ -64,16 +68,21 @@ static int sleep_once(
 	uint64_t tail = wp_load_rlx_u64(&q->tail);
 	if (wp__segqueue_is_closed(q))
 		return WP_ECLOSED;
-	if (room_after(q, ticket ? *ticket : tail & WP__POSITION, head) > 0)
+	/* Relaxed: not before [W1], which sees the wake-up that follows it. */
+	if (wait->stop && wp_load_rlx_u32(wait->stop))
+		return WP_ECANCELED;
+	if (room_after(q, wait->ticket ? *wait->ticket : tail & WP__POSITION, head) > 0)
 		return 0;
-	uint64_t until = deadline;
-	if (*patience) {
-		until = wp_min_u64(deadline, wp__os_now_ns() + *patience);
-		*patience *= 2;
+	uint64_t until = wait->deadline;
+	if (wait->patience) {
+		until = wp_min_u64(until, wp__os_now_ns() + wait->patience);
+		wait->patience *= 2;
 	}
 	(void)wp__os_futex_wait(&q->room.epoch, epoch, until);
 	/* By the clock: wake-ups may keep coming while others keep taking the room. */
-	return deadline != UINT64_MAX && wp__os_now_ns() >= deadline ? WP_ETIMEDOUT : WP_EFULL;
+	if (wait->deadline != UINT64_MAX && wp__os_now_ns() >= wait->deadline)
+		return WP_ETIMEDOUT;
+	return WP_EFULL;
 }
 
 /* Spins for a moment, because room often comes soon and a sleep costs microseconds. */
@@ -89,27 +98,32 @@ static bool spin(struct wp__segqueue *q)
 	return false;
 }
 
-int wp__room_wait(struct wp__segqueue *q, uint64_t deadline)
+int wp__room_wait_unless(struct wp__segqueue *q, const wp_atomic_u32 *stop, uint64_t deadline)
 {
 	if (spin(q))
 		return wp__segqueue_is_closed(q) ? WP_ECLOSED : 0;
 	int result;
-	uint64_t patience = q->room.patience;
+	struct wait wait = { .stop = stop, .deadline = deadline, .patience = q->room.patience };
 	join(q);
 	do
-		result = sleep_once(q, NULL, deadline, &patience);
+		result = sleep_once(q, &wait);
 	while (result == WP_EFULL);
 	leave(q, result != 0);
 	return result;
 }
 
+int wp__room_wait(struct wp__segqueue *q, uint64_t deadline)
+{
+	return wp__room_wait_unless(q, NULL, deadline);
+}
+
 void wp__room_wait_with_ticket(struct wp__segqueue *q, uint64_t position)
 {
-	uint64_t patience = q->room.patience;
+	struct wait wait = { &position, NULL, UINT64_MAX, q->room.patience };
 	join(q);
 	/* Relaxed: [W2] publishes it. */
 	wp_add_rlx_u32(&q->room.holders, 1);
-	while (sleep_once(q, &position, UINT64_MAX, &patience) == WP_EFULL)
+	while (sleep_once(q, &wait) == WP_EFULL)
 		;
 	wp_sub_rlx_u32(&q->room.holders, 1);
 	leave(q, true);

@@ -22,6 +22,11 @@
  * longer than it thought), the lane is given a `patience`: a sleeper looks by itself after that
  * time, then after twice that time, and so on.
  *
+ * Giving up. A producer may be told to stop waiting: by a word that somebody sets before he wakes
+ * everybody. The producer looks at the word after it has read the epoch: either it sees it set, or
+ * it sleeps on an epoch that the wake-up advances. It leaves without using the room, as above. One
+ * that was let out with room and gives up then must offer it (wp__segqueue_offer_room).
+ *
  * Holders. A producer may wait with a ticket (see segqueue.h). Its slot is a hole: head cannot pass
  * it, so the lane may never become empty and `wake_room` never be reached. It therefore counts
  * itself in `holders` as well, and every claim wakes everybody while there are any.
@@ -47,6 +52,9 @@ struct wp__room {
 
 /* Waits until there may be room: 0; WP_ECLOSED; WP_ETIMEDOUT. Without a ticket. */
 int wp__room_wait(struct wp__segqueue *q, uint64_t deadline);
+
+/* The same; also WP_ECANCELED: *stop (NULL: nobody does) was set and wp__room_wake called. */
+int wp__room_wait_unless(struct wp__segqueue *q, const wp_atomic_u32 *stop, uint64_t deadline);
 
 /* Waits until the ticket at `position` is within capacity of head, or the lane is closed. */
 void wp__room_wait_with_ticket(struct wp__segqueue *q, uint64_t position);

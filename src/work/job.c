@@ -32,6 +32,12 @@ struct wp_job wp__job_await(struct wp__awaited *awaited, const struct wp_job *jo
 	};
 }
 
+void wp__job_not_run(const struct wp_job *job, int why)
+{
+	if (job->fn == run_awaited)
+		((struct wp__awaited *)job->payload)->result = why;
+}
+
 const struct wp_job *wp__job_unwrap(const struct wp_job *job)
 {
 	if (job->fn != run_awaited)

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Jobs that somebody waits for: the caller's job wrapped in one that keeps its result.
+ * A job's end, and jobs that somebody waits for.
  *
- * The wrapper lies on the waiter's stack. Its run stores the result; its cleanup runs the real
- * job's cleanup and then sets the latch, after which the wrapper may be gone. A job that is dropped
- * is cleaned up without having run, and leaves the result it started with: WP_EDROPPED.
+ * However a job ends, wp__job_finish is its last: the cleanup, then the reference to its context,
+ * which an accepted job has had since before it was in the lane.
+ *
+ * A job that somebody waits for is wrapped in one that keeps its result. The wrapper lies on the
+ * waiter's stack. Its run stores the result; its cleanup runs the real job's cleanup and then sets
+ * the latch, after which the wrapper may be gone. For a job that is not run wp__job_not_run stores
+ * why.
  */
 #ifndef WP_WORK_JOB_H
 #define WP_WORK_JOB_H
@@ -12,6 +16,7 @@
 #include <wpool/job.h>
 
 #include "park/latch.h"
+#include "work/ctx.h"
 
 struct wp__awaited {
 	struct wp_job job; /* the caller's */
@@ -27,5 +32,20 @@ struct wp_job wp__job_await(struct wp__awaited *awaited, const struct wp_job *jo
 
 /* The caller's job, where `job` is a wrapper; else job itself. Before its cleanup. */
 const struct wp_job *wp__job_unwrap(const struct wp_job *job);
+
+/* Records why an accepted job is not run. Before its cleanup. */
+void wp__job_not_run(const struct wp_job *job, int why);
+
+/* The job has run, or will not: cleans up and lets go of its context. */
+static inline void wp__job_finish(const struct wp_job *job)
+{
+	/* One branch for the many that have neither. */
+	if (((uintptr_t)job->cleanup | (uintptr_t)job->ctx) == 0)
+		return;
+	if (job->cleanup)
+		job->cleanup(job->payload);
+	if (wp_unlikely(job->ctx != NULL))
+		wp__ctx_unref(job->ctx, 1);
+}
 
 #endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/submit_ctx.h"
+
+#include <wpool/error.h>
+
+#include "engine/submit.h"
+#include "work/ctx.h"
+
+/* Jobs whose contexts are looked at in one go, so that the last look is not long ago. */
+#define BATCH_PART 256
+
+static int refuse(struct wp_pool *pool, size_t n, int ended)
+{
+	wp__submit_reject(
+		pool, n, ended == WP_ETIMEDOUT ? WP__REJECT_TIMEOUT : WP__REJECT_CANCELLED, ended);
+	return ended;
+}
+
+static void wake_producers(void *lane, int err)
+{
+	(void)err;
+	wp__room_wake(lane, UINT32_MAX);
+}
+
+/* Until there may be room, the context has ended, or the deadline has passed: look what it was. */
+static void wait_for_room(struct wp_pool *pool, struct wp_ctx *ctx, uint64_t deadline)
+{
+	struct wp_ctx_callback callback;
+	if (wp__ctx_on_cancel(ctx, &callback, wake_producers, &pool->lane))
+		return;
+	(void)wp__room_wait_unless(
+		&pool->lane, ctx ? &ctx->state : NULL, wp_min_u64(deadline, wp__ctx_deadline(ctx)));
+	(void)wp__ctx_remove(&callback);
+}
+
+/* The lane was full: helps or waits. */
+static void get_room(struct wp_pool *pool, struct wp_ctx *ctx, uint64_t deadline)
+{
+	struct wp__worker *w = wp__self_in(pool);
+	if (w)
+		wp__submit_make_room(w);
+	else
+		wait_for_room(pool, ctx, deadline);
+}
+
+/* ---- one job ---- */
+
+int wp__submit_in_ctx(struct wp_pool *pool, const struct wp_job *job, uint64_t deadline)
+{
+	struct wp_ctx *ctx = job->ctx;
+	int pushed, ended;
+	bool waited = false;
+	wp__ctx_ref(ctx, 1);
+	while (!(ended = wp__ctx_err(ctx))) {
+		pushed = wp__segqueue_push_until(&pool->lane, job, 0);
+		if (pushed != WP_EFULL || deadline == 0)
+			break;
+		if (deadline != UINT64_MAX && wp__os_now_ns() >= deadline) {
+			pushed = WP_ETIMEDOUT;
+			break;
+		}
+		get_room(pool, ctx, deadline);
+		waited = true;
+	}
+	if (!ended && pushed >= 0) /* the job may be over already, and its reference gone */
+		return wp__submit_conclude(pool, pushed, 1);
+	wp__ctx_unref(ctx, 1);
+	if (!ended)
+		return wp__submit_conclude(pool, pushed, 1);
+	if (waited)
+		wp__segqueue_offer_room(&pool->lane);
+	return refuse(pool, 1, ended);
+}
+
+/* ---- many ---- */
+
+/* How many jobs from jobs[from] on have the same context. */
+static size_t same_ctx(const struct wp_job *jobs, size_t from, size_t n)
+{
+	size_t i = from + 1;
+	while (i < n && jobs[i].ctx == jobs[from].ctx)
+		i++;
+	return i - from;
+}
+
+/* Takes references for the jobs before the first whose context has ended; how many those are. */
+static size_t take_references(const struct wp_job *jobs, size_t n, int *ended)
+{
+	size_t i = 0;
+	*ended = 0;
+	while (i < n && !(*ended = wp__ctx_err(jobs[i].ctx))) {
+		size_t same = same_ctx(jobs, i, n);
+		if (jobs[i].ctx)
+			wp__ctx_ref(jobs[i].ctx, same);
+		i += same;
+	}
+	return i;
+}
+
+static void give_back_references(const struct wp_job *jobs, size_t n)
+{
+	for (size_t i = 0, same; i < n; i += same) {
+		same = same_ctx(jobs, i, n);
+		wp__ctx_unref(jobs[i].ctx, same);
+	}
+}
+
+ssize_t wp__submit_batch_in_ctx(
+	struct wp_pool *pool, const struct wp_job *jobs, size_t n, bool wait)
+{
+	size_t accepted = 0;
+	bool waited = false;
+	int error = 0, ended = 0;
+	while (accepted < n && !error) {
+		const struct wp_job *rest = jobs + accepted;
+		size_t part = take_references(rest, wp_min_u64(n - accepted, BATCH_PART), &ended);
+		if (!part)
+			break;
+		size_t count;
+		int pushed = wp__segqueue_push_some(&pool->lane, rest, part, &count);
+		give_back_references(rest + count, part - count);
+		if (pushed >= 0) {
+			wp__submit_conclude(pool, pushed, count);
+			accepted += count;
+		} else if (pushed == WP_EFULL && wait) {
+			get_room(pool, rest->ctx, UINT64_MAX);
+			waited = true;
+		} else {
+			error = pushed;
+		}
+	}
+	if (accepted == n)
+		return (ssize_t)n;
+	if (error) {
+		wp__submit_conclude(pool, error, n - accepted);
+		return accepted ? (ssize_t)accepted : error;
+	}
+	if (waited)
+		wp__segqueue_offer_room(&pool->lane);
+	refuse(pool, n - accepted, ended);
+	return accepted ? (ssize_t)accepted : ended;
+}
