@@ -438,6 +438,8 @@ static void sleep_and_wake(void)
 /* ---- the list ---- */
 
 const struct scenario scenarios[] = {
+	{ "context: tree", scenario_ctx_tree },
+	{ "context: jobs", scenario_ctx_jobs },
 	{ "queue: use", scenario_queue_use },
 	{ "queue: wait for room", scenario_queue_waits_for_room },
 	{ "queue: close", scenario_queue_closed_while_waiting },

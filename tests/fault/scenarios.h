@@ -29,6 +29,10 @@ bool sweep_has_failed(void);
 void sweep_suspend(void);
 void sweep_resume(void);
 
+/* scenarios_ctx.c */
+void scenario_ctx_tree(void);
+void scenario_ctx_jobs(void);
+
 /* scenarios_queue.c */
 void scenario_queue_use(void);
 void scenario_queue_waits_for_room(void);

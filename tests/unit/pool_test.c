@@ -390,6 +390,8 @@ static int call_everything_that_waits(void *payload)
 	t_assert_int_eq(wp_pool_wait(payload, WP_FOREVER), WP_EDEADLK);
 	t_assert_int_eq(wp_pool_shutdown(payload, WP_FOREVER, NULL), WP_EDEADLK);
 	t_assert_int_eq(wp_pool_stop(payload, NULL), WP_EDEADLK);
+	t_assert_int_eq(wp_pool_wait_ctx(payload, NULL, 0), WP_EDEADLK);
+	t_assert_int_eq(wp_pool_shutdown_ctx(payload, NULL, 0, NULL), WP_EDEADLK);
 	return 0;
 }
 
