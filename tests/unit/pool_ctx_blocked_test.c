@@ -295,7 +295,7 @@ T_TEST(pool_ctx_blocked, helping_skips_what_is_cancelled)
 	expect_only_reference(inner_ctx);
 }
 
-/* Deeper than helping goes: jobs are set aside with their context, and skipped when it has ended. */
+/* Deeper than helping goes: jobs are set aside with their context, and skipped if it has ended. */
 static unsigned depth;
 
 static int dives(void *payload)

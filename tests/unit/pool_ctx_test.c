@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Jobs with a context: refused, not run, told; their references; waiting for a pool in a context. */
+/* Jobs with a context: when they are refused, not run, or told; and who holds references. */
 #include <errno.h>
 #include <string.h>
 
