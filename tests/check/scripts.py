@@ -81,6 +81,15 @@ def check_setup():
     status, output, calls = setup('run', missing=('clang-14', 'clang-format-14', 'g++'))
     expect('run needs less than test', (status, calls) == (0, ''), output, calls)
 
+    status, output, calls = setup('peers', missing=('clang-14', 'spin'))
+    expect('peers needs other things than test', (status, calls) == (0, ''), output, calls)
+    status, output, calls = setup('peers', missing=('g++',))
+    expect('peers: without a C++ compiler its headers are missing',
+           'g++ libck-dev libboost-dev' in calls, output, calls)
+    status, output, calls = setup('peers', missing=('pkg-config',))
+    expect('peers: libraries', 'libtbb-dev libdpdk-dev libuv1-dev libglib2.0-dev\n' in calls,
+           output, calls)
+
     status, output, calls = setup('test', missing=('pkg-config',))
     expect('no pkg-config, no libraries', 'liburcu-dev libhwloc-dev' in calls, output, calls)
 
