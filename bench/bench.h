@@ -24,7 +24,9 @@
 #include <stdio.h>
 #include <time.h>
 
+#ifndef BENCH_NAME
 #define BENCH_NAME "seg_bench"
+#endif
 
 /* Two cache lines: the neighbouring line is fetched along with the one that was asked for. */
 #define BENCH_ALONE 128

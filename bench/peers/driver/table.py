@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""The report for people, at most 100 columns wide."""
+
+from driver import measure
+
+NAME = 26
+
+
+def line(name, cells):
+    return f'{name:<{NAME}}' + ''.join(f'{cell:>17}' for cell in cells)
+
+
+def figure(ns):
+    return f'{ns:.1f}' if ns < 1000 else f'{ns:.0f}'
+
+
+def cell(cases, base):
+    """Median of the better loop, and how many times wpool's that is."""
+    case = measure.best(cases)
+    if case is None:
+        return 'failed' if any(c.failure for c in cases) else '-'
+    mark = '*' if case.loop == 'plain' else ''
+    ratio = measure.ratio(case, base) if base else None
+    times = f'{ratio["median"]:6.2f}x' if ratio else ' ' * 7
+    return f'{figure(measure.median_of(case))}{mark} {times}'
+
+
+def block(cases, columns, base):
+    """Rows of peers, columns of shapes; in each row the peer's cases by shape."""
+    rows = {}
+    for case in cases:
+        rows.setdefault(case.peer.name, {}).setdefault(case.shape, []).append(case)
+    out = []
+    for name, shapes in rows.items():
+        any_workers = [shape for shape in shapes if shape[2] is None]
+        bulk = next(iter(shapes.values()))[0].peer.bulk
+        cells = [cell(shapes.get(shape, []), base.get((shape, bulk))) for shape in columns]
+        if any_workers:
+            shape = any_workers[0]
+            cells = [cell(shapes[shape], base.get((shape, bulk))), '(no workers)']
+        out.append(line(name, cells))
+    return out
+
+
+def queue_table(cases, base):
+    columns = list(dict.fromkeys(c.shape for c in cases))
+    heads = [f'{p}P {w}C' for _, p, w in columns]
+    for bulk in (False, True):
+        chosen = [c for c in cases if c.peer.bulk == bulk]
+        if chosen:
+            how = '64 jobs per push' if bulk else 'single pushes'
+            yield line(f'queues, {how}', heads)
+            yield from block(chosen, columns, base)
+            yield ''
+
+
+def pool_table(cases, base):
+    for producers in dict.fromkeys(c.producers for c in cases):
+        here = [c for c in cases if c.producers == producers]
+        columns = list(dict.fromkeys(c.shape for c in here if c.workers is not None))
+        heads = [f'{w} worker' + 's' * (w > 1) for _, _, w in columns]
+        for bulk in (False, True):
+            chosen = [c for c in here if c.peer.bulk == bulk]
+            if chosen:
+                how = '64 per submit' if bulk else 'single'
+                yield line(f'{producers} producer' + 's' * (producers > 1) + f', {how}', heads)
+                yield from block(chosen, columns, base)
+                yield ''
+
+
+def closest(cases, base, kind, bulk, own):
+    """The peer that comes closest to wpool, over all shapes, or None.
+
+    `bulk` says which submits of the peers, `own` which of wpool's.
+    """
+    nearest = None
+    groups = {}
+    for case in cases:
+        if case.peer.kind == kind and case.peer.bulk == bulk and case.runs \
+                and case.peer.program.name != 'wpool':
+            groups.setdefault((case.peer.name, case.shape), []).append(case)
+    for (_, shape), group in groups.items():
+        wpool = base.get((shape, own))
+        case = measure.best(group)
+        ratio = measure.ratio(case, wpool) if wpool else None
+        if ratio and (nearest is None or ratio['median'] < nearest[0]):
+            nearest = (ratio['median'], case)
+    return nearest
+
+
+def notes(cases):
+    """What the figures come down to, as seg_bench's notes: the closest peer of each kind."""
+    base = measure.baselines(cases)
+    made = []
+    for name, kind, bulk, own, text in (
+            ('queue_single', 'queue', False, False, 'queue, single pushes'),
+            ('queue_bulk', 'queue', True, True, 'queue, 64 jobs per push'),
+            ('pool_single', 'pool', False, False, 'pool, single submits'),
+            ('pool_batch_to_single', 'pool', False, True,
+             "pool, wpool's batches to single submits"),
+            ('pool_bulk', 'pool', True, True, 'pool, 64 jobs per submit')):
+        nearest = closest(cases, base, kind, bulk, own)
+        if nearest:
+            value, case = nearest
+            made.append({'name': 'closest_' + name, 'value': value,
+                         'text': f'{text}: the closest peer is {case}, {value:.2f} x wpool'})
+    return made
+
+
+def report(cases, raw, missing):
+    """The whole table, line by line."""
+    base = measure.baselines(cases)
+    yield 'ns per job, median of the rounds, and the median of the ratios to wpool in each round.'
+    yield 'Queues: the better of two loops of the consumers; * looks at once, else paced.'
+    if raw.runs:
+        limit = measure.spread([run['ns_per_job'] for run in raw.runs.values()])
+        yield f'Raw limit: {limit["median"]:.2f} ns per job.'
+    yield ''
+    yield from queue_table([c for c in cases if c.peer.kind == 'queue'], base)
+    yield from pool_table([c for c in cases if c.peer.kind == 'pool'], base)
+    for note in notes(cases):
+        yield note['text']
+    for program, why in missing:
+        yield f'not measured: {program.name} ({", ".join(program.peers)}): {why}'
+    for case in cases:
+        if case.failure:
+            yield f'failed: {case}: {case.failure}'

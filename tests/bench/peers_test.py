@@ -1,0 +1,263 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Tests tools/bench-peers with the peers that need no package; not how fast anything is.
+
+usage: peers_test.py TREE BUILD CFLAGS COMPILER...    BUILD has libwpool.a and seg_bench
+"""
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+TREE = BUILD = ''
+ENV = {}
+
+# Only a hang takes this long.
+LIMIT_S = 500
+
+PEERS = 'wpool,textbook'
+
+
+def bench(*args, env=None, build=None, wpool_build=None):
+    return subprocess.run(
+        [sys.executable, os.path.join(TREE, 'tools', 'bench-peers'), '--build', build or FOLDER,
+         '--wpool-build', wpool_build or BUILD, *args],
+        capture_output=True, text=True, timeout=LIMIT_S, env=env or ENV, check=False)
+
+
+class Arguments(unittest.TestCase):
+    """The command line."""
+
+    def refused(self, *args):
+        result = bench(*args)
+        self.assertEqual((result.returncode, result.stdout), (2, ''), args)
+        self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
+        self.assertTrue(result.stderr.startswith('bench-peers: '), result.stderr)
+        return result.stderr
+
+    def test_refuses(self):
+        for option in ('--runs', '--run-ms'):
+            for text in ('', '0', '-1', 'x', '1.5', '99999999'):
+                self.assertIn(option, self.refused(f'{option}={text}'))
+        for text in ('nonsense', 'wpool,nonsense', 'wpool,', ','):
+            self.assertIn('no peer is called', self.refused('--filter', text))
+        for args in (('--nonsense',), ('stray',), ('--runs',), ('--json', '')):
+            self.refused(*args)
+
+    def test_lists_every_adapter_and_its_package(self):
+        result = bench('--list')
+        self.assertEqual((result.returncode, result.stderr), (0, ''))
+        names = [line.split()[0] for line in result.stdout.splitlines()]
+        self.assertEqual(len(names), len(set(names)))
+        for name in ('wpool', 'wpool_submit', 'mutex_pool', 'thread_per_job', 'tbb_queue'):
+            self.assertIn(name, names)
+        self.assertIn('libtbb-dev', result.stdout)
+
+    def test_help(self):
+        result = bench('--help')
+        self.assertEqual((result.returncode, result.stderr), (0, ''))
+        for option in ('list', 'filter', 'runs', 'run-ms', 'quick', 'json', 'build'):
+            self.assertIn('--' + option, result.stdout)
+
+    def test_unwritable_json_is_told_before_measuring(self):
+        result = bench('--json', '/nonexistent/out.json')
+        self.assertEqual((result.returncode, result.stdout), (1, ''))
+        self.assertIn('/nonexistent/out.json', result.stderr)
+
+
+class Run(unittest.TestCase):
+    """A short run of wpool and the textbook's pools."""
+
+    @classmethod
+    def setUpClass(cls):
+        path = os.path.join(FOLDER, 'out.json')
+        cls.done = bench('--filter', PEERS, '--quick', '--run-ms', '1', '--json', path)
+        if cls.done.returncode == 0:
+            with open(path, encoding='utf-8') as f:
+                cls.data = json.load(f)
+
+    def setUp(self):
+        self.assertEqual(self.done.returncode, 0, self.done.stdout + self.done.stderr)
+
+    def test_json_has_seg_benchs_form(self):
+        data = self.data
+        self.assertEqual((data['format'], data['complete']), ('seg_bench/1', True))
+        for field in ('cpu', 'kernel', 'compiler', 'revision', 'date', 'disturbed',
+                      'cpus_used_by_others_during'):
+            self.assertIn(field, data['machine'])
+        self.assertEqual((data['failures'], data['options']['runs']), ([], 2))
+        self.assertEqual(data['results'][0]['workload'], 'raw_limit')
+        peers = {r['peer'] for r in data['results'][1:]}
+        self.assertEqual(peers, {'wpool', 'wpool_batch', 'wpool_submit', 'wpool_submit_batch',
+                                 'mutex_pool', 'mutex_pool_batch', 'thread_per_job'})
+        for result in data['results']:
+            self.assertEqual(len(result['runs']), 2)
+            times = sorted(r['wall_ns'] / r['jobs'] for r in result['runs'])
+            self.assertAlmostEqual(result['ns_per_job']['min'] / times[0], 1, 3)
+            self.assertAlmostEqual(result['ns_per_job']['median'] / (sum(times) / 2), 1, 3)
+            self.assertAlmostEqual(result['ns_per_job']['max'] / times[1], 1, 3)
+            for one in result['runs']:
+                self.assertGreater(one['wall_ns'], 0)
+                self.assertGreaterEqual(one['jobs'], 2000)
+                self.assertGreater(one['ratio_to_raw_limit'], 0)
+
+    def test_ratios_are_taken_within_a_round(self):
+        def one(peer, workers):
+            return next(r for r in self.data['results'][1:] if r['peer'] == peer
+                        and r['params']['workers'] == workers and r['params']['producers'] == 1)
+
+        for peer, own, workers in (('mutex_pool', 'wpool_submit', 1),
+                                   ('mutex_pool', 'wpool_submit', 2),
+                                   ('mutex_pool_batch', 'wpool_submit_batch', 2)):
+            theirs, ours = one(peer, workers)['runs'], one(own, workers)['runs']
+            ratios = [a['ns_per_job'] / b['ns_per_job'] for a, b in zip(theirs, ours)]
+            self.assertAlmostEqual(one(peer, workers)['ratio_to_wpool']['median'],
+                                   sum(ratios) / 2, 6)
+        self.assertEqual(one('wpool_submit', 1)['ratio_to_wpool']['max'], 1)
+        self.assertGreater(one('thread_per_job', None)['ratio_to_wpool']['median'], 0)
+
+    def test_table(self):
+        lines = self.done.stdout.splitlines()
+        self.assertLessEqual(max(map(len, lines)), 100, self.done.stdout)
+        rows = [line for line in lines if line.startswith('mutex_pool ')]
+        self.assertEqual(len(rows), 1, self.done.stdout)
+        result = [r for r in self.data['results'][1:] if r['peer'] == 'mutex_pool']
+        for one, cell in zip(result, rows[0].split()[1::2]):
+            self.assertAlmostEqual(one['ns_per_job']['median'] / float(cell), 1, 1)
+        for one, cell in zip(result, rows[0].split()[2::2]):
+            self.assertEqual(cell, f'{one["ratio_to_wpool"]["median"]:.2f}x')
+        self.assertIn('the closest peer is', self.done.stdout)
+
+    def test_each_program_speaks_seg_benchs_json(self):
+        program = os.path.join(FOLDER, 'peer_textbook')
+        done = subprocess.run([program, '--peer', 'mutex_pool', '--producers', '3', '--workers',
+                               '3', '--jobs', '5k', '--runs', '3'], capture_output=True, text=True,
+                              timeout=LIMIT_S, check=True, env=ENV)
+        result = json.loads(done.stdout)['results'][0]
+        self.assertEqual(result['params']['jobs'], 5000)
+        self.assertEqual(len(result['runs']), 3)
+        for args in (['--peer', 'x'], [], ['--peer', 'mutex_pool', '--jobs', '0'],
+                     ['--peer', 'mutex_pool', '--loop', 'x'], ['--peer', 'mutex_pool', 'stray'],
+                     ['--nonsense']):
+            done = subprocess.run([program, *args], capture_output=True, text=True, check=False,
+                                  timeout=LIMIT_S, env=ENV)
+            self.assertEqual((done.returncode, done.stdout), (2, ''), args)
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+
+
+class Trouble(unittest.TestCase):
+    """What is missing is named; what is wrong is found."""
+
+    def test_a_missing_package_is_named(self):
+        env = {**ENV, 'CXX': 'no-such-compiler'}
+        result = bench('--filter', 'tbb', '--quick', '--runs', '1', '--run-ms', '1', env=env)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn('not measured: tbb (tbb_queue', result.stdout)
+        self.assertIn('no-such-compiler is missing (Debian: g++)', result.stdout)
+
+    def test_a_missing_library_names_its_package(self):
+        program = programs.Program('none', 'textbook.c', headers=('no/such/header.h',),
+                                   package='libno-such-dev')
+        with self.assertRaisesRegex(programs.Missing, r'Debian: libno-such-dev'):
+            BUILDER.build_c(program)
+        program = programs.Program('none', 'textbook.c', modules=('no-such-module',),
+                                   package='libno-such-dev')
+        with self.assertRaisesRegex(programs.Missing, r'Debian: libno-such-dev'):
+            BUILDER.build_c(program)
+
+    def test_wpool_that_is_not_built_is_told(self):
+        result = bench('--runs', '1', wpool_build='/nonexistent')
+        self.assertEqual((result.returncode, result.stdout), (1, ''))
+        self.assertIn('libwpool.a is not there', result.stderr)
+
+    def test_lost_doubled_and_exchanged_jobs_are_found(self):
+        source = os.path.join('..', '..', 'tests', 'bench', 'peers_lossy.c')
+        program = programs.Program('lossy', source,
+                                   queues=('lossy_lose', 'lossy_twice', 'lossy_exchange'))
+        program.build(BUILDER)
+        peers = measure.list_peers(program)
+        for peer in peers:
+            case = measure.Case(peer, 1, 1, 'plain')
+            case.calibrate(1)
+            self.assertIn('NOT EXACTLY ONCE', case.failure or '')
+            self.assertEqual(case.runs, {})
+        cases = measure.plan(peers, True)
+        for case in cases:
+            case.calibrate(1)
+        text = '\n'.join(table.report(cases, measure.Raw('none', True), []))
+        self.assertIn('failed: lossy_lose 1x1 plain: exit status 1', text)
+        self.assertNotIn('the closest peer', text)
+
+    def test_a_program_that_lists_something_else_is_told(self):
+        program = programs.Program('textbook', 'textbook.c', pools=('mutex_pool',))
+        program.build(BUILDER)
+        with self.assertRaisesRegex(programs.Missing, 'lists other adapters'):
+            measure.list_peers(program)
+
+
+class Arithmetic(unittest.TestCase):
+    """Medians, ratios and the choice of the better loop, on figures with a known answer."""
+
+    @staticmethod
+    def case(program, name, figures, loop=None, workers=1, grade='single'):
+        made = programs.Program(program, '')
+        kind = 'queue' if loop else 'pool'
+        case = measure.Case(measure.Peer(made, kind, name, grade, 0, '0' if workers else '-', ''),
+                            1, workers, loop)
+        case.runs = {n: {'ns_per_job': ns} for n, ns in enumerate(figures)}
+        return case
+
+    def test_ratio(self):
+        ours = self.case('wpool', 'wpool', (10, 20, 40))
+        theirs = self.case('other', 'other', (50, 40, 40))
+        self.assertEqual(measure.ratio(theirs, ours), {'min': 1, 'median': 2, 'max': 5})
+        del theirs.runs[0]
+        self.assertEqual(measure.ratio(theirs, ours), {'min': 1, 'median': 1.5, 'max': 2})
+
+    def test_the_better_loop_counts_on_both_sides(self):
+        cases = [self.case('wpool', 'wpool', (9, 9), 'paced'),
+                 self.case('wpool', 'wpool', (4, 4), 'plain'),
+                 self.case('other', 'other', (8, 8), 'paced'),
+                 self.case('other', 'other', (99, 99), 'plain')]
+        base = measure.baselines(cases)
+        self.assertIs(base[('queue', 1, 1), False], cases[1])
+        self.assertEqual(table.cell(cases[2:], cases[1]).split(), ['8.0', '2.00x'])
+        self.assertEqual(table.closest(cases, base, 'queue', False, False)[0], 2)
+
+    def test_no_workers_is_compared_with_wpools_first_shape(self):
+        cases = [self.case('wpool', 'wpool_submit', (10,)),
+                 self.case('wpool', 'wpool_submit', (40,), workers=4),
+                 self.case('other', 'other', (100,), workers=None)]
+        base = measure.baselines(cases)
+        self.assertEqual(measure.ratio(cases[2], base[('pool', 1, None), False])['median'], 10)
+
+    def test_closest_over_all_shapes(self):
+        cases = [self.case('wpool', 'wpool_submit', (10,)),
+                 self.case('wpool', 'wpool_submit', (10,), workers=4),
+                 self.case('near', 'near', (30,)), self.case('near', 'near', (90,), workers=4),
+                 self.case('far', 'far', (50,)), self.case('far', 'far', (20,), workers=4)]
+        notes = table.notes(cases)
+        self.assertEqual([(n['name'], n['value']) for n in notes], [('closest_pool_single', 2)])
+        self.assertIn('far 1x4', notes[0]['text'])
+
+
+if __name__ == '__main__':
+    if len(sys.argv) < 5:
+        sys.exit(__doc__)
+    TREE, BUILD = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+    ENV = {**os.environ, 'CFLAGS': sys.argv[3], 'CC': ' '.join(sys.argv[4:])}
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, os.path.join(TREE, 'bench', 'peers'))
+    from driver import measure, programs, table
+    with tempfile.TemporaryDirectory() as FOLDER:
+        os.environ.update(ENV)
+        BUILDER = programs.Builder(FOLDER, BUILD)
+        with contextlib.redirect_stdout(io.StringIO()):
+            BUILDER.prepare()
+        done = unittest.main(argv=sys.argv[:1], verbosity=2, exit=False)
+    sys.exit(not done.result.wasSuccessful())
