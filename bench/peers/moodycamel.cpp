@@ -2,14 +2,14 @@
 /*
  * moodycamel::ConcurrentQueue and BlockingConcurrentQueue.
  *
- * Manual: the project's README.md, sections "Basic use", "Bulk operations", "Preallocation (correctly
- * using try_enqueue)" and "Tokens"; samples.md, "Threads talking independently to a queue" and
- * "Object pool" for the loops. "The best performance is had with bulk operations and tokens": so each
- * way takes jobs in bulk; implicit has no tokens, tokens has one for each thread, bulk enqueues 64
- * jobs per call as well. Room for the jobs is made in the constructor.
+ * Manual: the project's README.md, sections "Basic use", "Bulk operations", "Preallocation
+ * (correctly using try_enqueue)" and "Tokens"; samples.md, "Threads talking independently to a
+ * queue" and "Object pool" for the loops. "The best performance is had with bulk operations and
+ * tokens": so each way takes jobs in bulk; implicit has no tokens, tokens has one for each thread,
+ * bulk enqueues 64 jobs per call as well. Room for the jobs is made in the constructor.
  *
- * It is unbounded and first in, first out only per producer; wpool is bounded and first in, first out
- * over all.
+ * It is unbounded and first in, first out only per producer; wpool is bounded and first in, first
+ * out over all.
  */
 #include <atomic>
 #include <memory>
@@ -28,7 +28,7 @@ namespace
 
 using queue_type = moodycamel::ConcurrentQueue<peer_job>;
 
-/* What the three have in common. The constructor's arguments: room, explicit, implicit producers. */
+/* Common to the three; the constructor takes the room and the explicit and implicit producers. */
 struct base {
 	queue_type queue;
 

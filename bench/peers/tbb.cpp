@@ -2,16 +2,17 @@
 /*
  * oneTBB: concurrent_queue, concurrent_bounded_queue, task_group, task_arena.
  *
- * Manual: oneTBB Developer Guide, "Concurrent Queue Classes" (concurrent_queue is unbounded and never
- * blocks; concurrent_bounded_queue has set_capacity and a push that waits); oneTBB Specification,
- * "task_group" (run, wait; "safe to call from different threads"), "task_arena" (enqueue, execute,
- * reserved slots for the threads that come from outside) and "global_control" (as many workers as
- * asked for, where there are fewer CPUs). The queues have no bulk calls.
+ * Manual: oneTBB Developer Guide, "Concurrent Queue Classes" (concurrent_queue is unbounded and
+ * never blocks; concurrent_bounded_queue has set_capacity and a push that waits); oneTBB
+ * Specification, "task_group" (run, wait; "safe to call from different threads"), "task_arena"
+ * (enqueue, execute, reserved slots for the threads that come from outside) and "global_control"
+ * (as many workers as asked for, where there are fewer CPUs). The queues have no bulk calls.
  *
- * tbb_task_group submits by task_group::run inside the arena, so tasks go to the producer's own deque
- * and are stolen, last in first out for the owner; tbb_enqueue by task_arena::enqueue with the group's
- * deferred tasks, which is the arena's shared queue, nearly first in, first out. In both the thread
- * that waits takes part in the work. An arena has a slot for each worker and for each producer.
+ * tbb_task_group submits by task_group::run inside the arena, so tasks go to the producer's own
+ * deque and are stolen, last in first out for the owner; tbb_enqueue by task_arena::enqueue with
+ * the group's deferred tasks, which is the arena's shared queue, nearly first in, first out. In
+ * both the thread that waits takes part in the work. An arena has a slot for each worker and for
+ * each producer.
  */
 #include <oneapi/tbb/concurrent_queue.h>
 #include <oneapi/tbb/global_control.h>

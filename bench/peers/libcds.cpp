@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libcds: VyukovMPMCCycleQueue (bounded), SegmentedQueue and MoirQueue.
+ *
+ * Manual: libcds, "How to use" (cds::Initialize, a garbage collector object, attachThread in each
+ * thread that uses a container) and the reference of the three classes. SegmentedQueue is the one
+ * that the manual calls for high contention; it is not strictly first in, first out: within a
+ * segment of 64 jobs any order may come. MoirQueue is its improved Michael and Scott queue. Both
+ * allocate a node for each job and reclaim by hazard pointers. There are no bulk calls.
+ */
+#include <cds/container/moir_queue.h>
+#include <cds/container/segmented_queue.h>
+#include <cds/container/vyukov_mpmc_cycle_queue.h>
+#include <cds/gc/hp.h>
+#include <cds/init.h>
+
+#include "peer.hpp"
+
+const char *const peer_library = "libcds " CDS_VERSION_STRING;
+
+namespace
+{
+
+constexpr size_t segment_jobs = 64;
+
+/* The library's own state; the main thread is attached as long as the program runs. */
+struct library {
+	library()
+	{
+		cds::Initialize();
+		collector = new cds::gc::HP;
+		cds::threading::Manager::attachThread();
+	}
+
+	~library()
+	{
+		cds::threading::Manager::detachThread();
+		delete collector;
+		cds::Terminate();
+	}
+
+	cds::gc::HP *collector;
+};
+
+library the_library;
+
+/* Each producer and consumer, while it works. */
+struct attached {
+	attached()
+	{
+		cds::threading::Manager::attachThread();
+	}
+
+	~attached()
+	{
+		cds::threading::Manager::detachThread();
+	}
+};
+
+template <typename Queue> struct adapter {
+	Queue queue;
+
+	template <typename... Arguments>
+	explicit adapter(int, Arguments... arguments) : queue(arguments...)
+	{
+	}
+
+	void produce(const peer_case &c, peer_share share)
+	{
+		attached here;
+
+		for (; share.id < share.end; share.id++)
+			peer_push_until_taken(
+				c, [&] { return queue.enqueue(peer_job_of(share.id)); });
+	}
+
+	void consume(peer_consumer *me)
+	{
+		attached here;
+
+		peer_consume_one_by_one(me, [&](peer_job &out) { return queue.dequeue(out); });
+	}
+};
+
+struct vyukov : adapter<cds::container::VyukovMPMCCycleQueue<peer_job>> {
+	explicit vyukov(const peer_case &) : adapter(0, size_t{ PEER_CAPACITY })
+	{
+	}
+};
+
+struct segmented : adapter<cds::container::SegmentedQueue<cds::gc::HP, peer_job>> {
+	explicit segmented(const peer_case &) : adapter(0, segment_jobs)
+	{
+	}
+};
+
+struct moir : adapter<cds::container::MoirQueue<cds::gc::HP, peer_job>> {
+	explicit moir(const peer_case &) : adapter(0)
+	{
+	}
+};
+
+const peer_queue queues[] = {
+	queue_entry<vyukov>("cds_vyukov", "VyukovMPMCCycleQueue: enqueue, dequeue"),
+	queue_entry<segmented>("cds_segmented", "SegmentedQueue of 64: enqueue, dequeue"),
+	queue_entry<moir>("cds_moir", "MoirQueue: enqueue, dequeue"),
+};
+
+} // namespace
+
+const peer_queue *const peer_queues[] = { &queues[0], &queues[1], &queues[2], nullptr };
+const peer_pool *const peer_pools[] = { nullptr };
