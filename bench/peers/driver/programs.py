@@ -50,13 +50,14 @@ class Program:
 
 
 class Folder(Program):
-    """A program in another language, which has build files of its own and a registry."""
+    """A program in another language: a folder whose own tool fetches what its lock file pins."""
 
-    def __init__(self, name, tool, toolchain, command, **more):
-        super().__init__(name, name, **more)
+    def __init__(self, name, source, tool, toolchain, command, product, **more):
+        super().__init__(name, source, **more)
         self.tool = tool
         self.toolchain = toolchain
-        self.command = command
+        self.command = command      # @OUT@ stands for where to build
+        self.product = product      # the program, seen from there
 
     def build(self, builder):
         self.path = builder.build_folder(self)
@@ -97,6 +98,15 @@ PROGRAMS = (
             pools=('libuv_pool',)),
     Program('openmp', 'openmp.c', headers=('omp.h',), package='gcc, or libomp-dev for clang',
             flags=('-fopenmp',), pools=('openmp_task',)),
+    Folder('rust', 'rust', 'cargo', 'Rust 1.80 or newer (rustup)',
+           ('cargo', 'build', '--release', '--locked', '--quiet', '--target-dir', '@OUT@'),
+           'release/peer_rust', package='crates.io',
+           queues=('crossbeam_segqueue', 'crossbeam_arrayqueue', 'crossbeam_channel'),
+           pools=('rayon_scope', 'crossbeam_pool')),
+    Folder('go', 'go', 'go', 'Go 1.26 or newer (go.dev)',
+           ('go', 'build', '-mod=readonly', '-o', '@OUT@/peer_go', '.'), 'peer_go',
+           package='Go modules', queues=('go_channel',),
+           pools=('go_channel_pool', 'go_ants', 'go_pond', 'go_errgroup', 'goroutine_per_job')),
 )
 
 
@@ -108,6 +118,12 @@ def run(command, **more):
 def last_line(text):
     lines = [line for line in text.splitlines() if line.strip()]
     return lines[-1].strip() if lines else 'no message'
+
+
+def first_error(text):
+    """The line that says what is wrong, of a compiler or a package manager."""
+    errors = [line.strip() for line in text.splitlines() if 'error' in line.lower()]
+    return errors[0] if errors else last_line(text)
 
 
 def newest(paths):
@@ -201,8 +217,7 @@ class Builder:
     def compile(self, command):
         done = run(command)
         if done.returncode != 0:
-            errors = [line for line in done.stderr.splitlines() if 'error' in line]
-            raise Missing('does not compile: ' + (errors[0] if errors else last_line(done.stderr)))
+            raise Missing('does not compile: ' + first_error(done.stderr))
 
     def has_headers(self, program, compiler, flags):
         text = ''.join(f'#include <{header}>\n' for header in program.headers)
@@ -242,5 +257,6 @@ class Builder:
         command = [part.replace('@OUT@', target) for part in program.command]
         done = run(command, cwd=os.path.join(HERE, program.source))
         if done.returncode != 0:
-            raise Missing(f'{shlex.join(command[:2])} failed: {last_line(done.stderr)}')
-        return program.output(target)
+            raise Missing(f'{shlex.join(command[:2])} failed: {first_error(done.stderr)} '
+                          f'(needs {program.toolchain} and its registry)')
+        return os.path.join(target, program.product)

@@ -19,7 +19,7 @@ def cell(cases, base):
     case = measure.best(cases)
     if case is None:
         return 'failed' if any(c.failure for c in cases) else '-'
-    mark = '*' if case.loop == 'plain' else ''
+    mark = '*' if case.loop == 'plain' and len(case.peer.loops) > 1 else ''
     ratio = measure.ratio(case, base) if base else None
     times = f'{ratio["median"]:6.2f}x' if ratio else ' ' * 7
     return f'{figure(measure.median_of(case))}{mark} {times}'
@@ -111,7 +111,7 @@ def report(cases, raw, missing):
     """The whole table, line by line."""
     base = measure.baselines(cases)
     yield 'ns per job, median of the rounds, and the median of the ratios to wpool in each round.'
-    yield 'Queues: the better of two loops of the consumers; * looks at once, else paced.'
+    yield 'Queues: the better of two loops of the consumers; *: the one that looks at once.'
     if raw.runs:
         limit = measure.spread([run['ns_per_job'] for run in raw.runs.values()])
         yield f'Raw limit: {limit["median"]:.2f} ns per job.'
