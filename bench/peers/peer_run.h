@@ -14,7 +14,10 @@ void peer_run_queue(
 void peer_run_pool(
 	const struct peer_pool *pool, const struct peer_case *c, struct bench_sample *sample);
 
-/* Forgets all tallies; the sum of their counts; the check that the jobs 1 .. jobs ran once each. */
+/*
+ * A run begins; how many jobs have run since; the check that these were 1 .. jobs, once each, when
+ * the threads that ran them have ended or what they wrote has become visible in another way.
+ */
 void peer_tally_begin(void);
 uint64_t peer_tally_count(void);
 void peer_tally_check(const char *name, uint64_t jobs);

@@ -1,26 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 #include "peer_run.h"
 
-#include <stdlib.h>
-
-/* Threads that may take jobs during one run. */
-#define TALLIES_MAX 4096
+/*
+ * Tallies live as long as the program and are only added to: a library's threads may outlive a run
+ * and keep theirs. What a run added is the difference to what there was when it began.
+ */
+struct link {
+	struct peer_tally tally;
+	struct link *next;
+};
 
 __thread struct peer_tally *peer_tally_mine;
 
-static struct peer_tally *tallies;
-static unsigned tallies_used;
+static struct link *tallies;
+static struct peer_tally before;
 
 /* For threads of one job each; every addition is atomic. */
 static struct peer_tally alone;
 
 struct peer_tally *peer_tally_claim(void)
 {
-	unsigned index = __atomic_fetch_add(&tallies_used, 1, __ATOMIC_RELAXED);
+	struct link *link = bench_alloc(1, sizeof(*link));
 
-	if (index >= TALLIES_MAX)
-		bench_die("jobs ran on more than %d threads", TALLIES_MAX);
-	peer_tally_mine = &tallies[index];
+	link->next = __atomic_load_n(&tallies, __ATOMIC_RELAXED);
+	/* Release: who finds the tally finds it zeroed. */
+	while (!__atomic_compare_exchange_n(
+		&tallies, &link->next, link, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
+	peer_tally_mine = &link->tally;
 	return peer_tally_mine;
 }
 
@@ -38,29 +45,36 @@ void peer_run_job_alone(uint64_t id)
 	__atomic_fetch_add(&alone.count, 1, __ATOMIC_RELEASE);
 }
 
-void peer_tally_begin(void)
+static uint64_t count_all(void)
 {
-	free(tallies);
-	tallies = bench_alloc(TALLIES_MAX, sizeof(*tallies));
-	__atomic_store_n(&tallies_used, 0, __ATOMIC_RELAXED);
-	alone = (struct peer_tally){ 0 };
-	peer_tally_mine = NULL;
+	uint64_t count = __atomic_load_n(&alone.count, __ATOMIC_ACQUIRE);
+
+	for (struct link *l = __atomic_load_n(&tallies, __ATOMIC_ACQUIRE); l != NULL; l = l->next)
+		count += __atomic_load_n(&l->tally.count, __ATOMIC_RELAXED);
+	return count;
 }
 
-static unsigned used(void)
+/* No job is running. */
+static struct peer_tally all_sums(void)
 {
-	unsigned count = __atomic_load_n(&tallies_used, __ATOMIC_RELAXED);
+	struct peer_tally all = alone;
 
-	return count < TALLIES_MAX ? count : TALLIES_MAX;
+	for (struct link *l = __atomic_load_n(&tallies, __ATOMIC_ACQUIRE); l != NULL; l = l->next) {
+		all.count += l->tally.count;
+		all.sum += l->tally.sum;
+		all.squares += l->tally.squares;
+	}
+	return all;
+}
+
+void peer_tally_begin(void)
+{
+	before = all_sums();
 }
 
 uint64_t peer_tally_count(void)
 {
-	uint64_t count = __atomic_load_n(&alone.count, __ATOMIC_ACQUIRE);
-
-	for (unsigned i = 0; i < used(); i++)
-		count += __atomic_load_n(&tallies[i].count, __ATOMIC_RELAXED);
-	return count;
+	return count_all() - before.count;
 }
 
 /* Sums are taken modulo 2^64, so the divisions come first, each on a factor that it divides. */
@@ -81,13 +95,11 @@ static uint64_t expected_squares(uint64_t n)
 
 void peer_tally_check(const char *name, uint64_t jobs)
 {
-	struct peer_tally all = alone;
+	struct peer_tally all = all_sums();
 
-	for (unsigned i = 0; i < used(); i++) {
-		all.count += tallies[i].count;
-		all.sum += tallies[i].sum;
-		all.squares += tallies[i].squares;
-	}
+	all.count -= before.count;
+	all.sum -= before.sum;
+	all.squares -= before.squares;
 	if (all.count != jobs || all.sum != expected_sum(jobs) ||
 		all.squares != expected_squares(jobs))
 		bench_die("%s: NOT EXACTLY ONCE: %llu jobs went in, %llu came out; sum of ids %llu "

@@ -7,6 +7,7 @@
 #ifndef BENCH_PEERS_XENIUM_HPP
 #define BENCH_PEERS_XENIUM_HPP
 
+#include <array> /* xenium 0.0.2 forgets it */
 #include <cstdlib>
 
 #include <xenium/reclamation/generic_epoch_based.hpp>

@@ -153,7 +153,8 @@ class Builder:
         archive = os.path.join(self.wpool_build, 'src', 'libwpool.a')
         if not os.path.exists(archive):
             raise Missing(f'{archive} is not there: build wpool with default_library=both')
-        self.wpool = [archive, *self.pkg_config('--libs', 'hwloc', 'liburcu-memb'), '-pthread']
+        self.wpool = [archive, *self.pkg_config('--libs', 'hwloc', 'liburcu-memb'), '-lm',
+                      '-pthread']
 
     def build_wpool(self):
         if not os.path.exists(os.path.join(self.wpool_build, 'build.ninja')):
