@@ -2,13 +2,14 @@
 /*
  * What a programmer writes with nothing but POSIX threads.
  *
- * mutex_pool, mutex_pool_batch: a bounded ring of 65,536 jobs under one mutex with condition
- * variables, as in pthread_cond_wait(3) and Butenhof, "Programming with POSIX Threads", section
- * 3.3. With what experience adds to the textbook: a signal is sent only when somebody waits, so
- * that a busy pool makes no system call for it, and after the mutex has been released, so that the
- * one woken does not run into it; producers that found the ring full are woken when it is half
- * empty, so that they do not go back to sleep after one job. In mutex_pool_batch a worker takes up
- * to 64 jobs each time it has the mutex, and a producer puts 64 there.
+ * mutex_pool, mutex_pool_claim, mutex_pool_batch: a bounded ring of 65,536 jobs under one mutex
+ * with condition variables, as in pthread_cond_wait(3) and Butenhof, "Programming with POSIX
+ * Threads", section 3.3. With what experience adds to the textbook: a signal is sent only when
+ * somebody waits, so that a busy pool makes no system call for it, and after the mutex has been
+ * released, so that the one woken does not run into it; producers that found the ring full are
+ * woken when it is half empty, so that they do not go back to sleep after one job. In
+ * mutex_pool_claim a worker takes up to 64 jobs each time it has the mutex; in mutex_pool_batch a
+ * producer also puts 64 there.
  *
  * thread_per_job: a detached thread with a small stack for each job (pthread_create(3),
  * pthread_attr_setstacksize(3)); never more than 512 at a time, by a semaphore, because a program
@@ -180,6 +181,15 @@ static const struct peer_pool mutex_pool = {
 	.close = close_pool,
 };
 
+static const struct peer_pool mutex_pool_claim = {
+	.name = "mutex_pool_claim",
+	.about = "the same, workers take up to 64 jobs at a time",
+	.open = open_batch,
+	.submit = submit_single,
+	.finish = finish,
+	.close = close_pool,
+};
+
 static const struct peer_pool mutex_pool_batch = {
 	.name = "mutex_pool_batch",
 	.about = "the same, 64 jobs at a time on both sides",
@@ -267,6 +277,7 @@ static const struct peer_pool thread_per_job = {
 const struct peer_queue *const peer_queues[] = { NULL };
 const struct peer_pool *const peer_pools[] = {
 	&mutex_pool,
+	&mutex_pool_claim,
 	&mutex_pool_batch,
 	&thread_per_job,
 	NULL,

@@ -94,7 +94,8 @@ class Run(unittest.TestCase):
         self.assertEqual(data['results'][0]['workload'], 'raw_limit')
         peers = {r['peer'] for r in data['results'][1:]}
         self.assertEqual(peers, {'wpool', 'wpool_batch', 'wpool_submit', 'wpool_submit_batch',
-                                 'mutex_pool', 'mutex_pool_batch', 'thread_per_job'})
+                                 'mutex_pool', 'mutex_pool_claim', 'mutex_pool_batch',
+                                 'thread_per_job'})
         for result in data['results']:
             self.assertEqual(len(result['runs']), 2)
             times = sorted(r['wall_ns'] / r['jobs'] for r in result['runs'])
@@ -157,8 +158,9 @@ class Trouble(unittest.TestCase):
         env = {**ENV, 'CXX': 'no-such-compiler'}
         result = bench('--filter', 'tbb', '--quick', '--runs', '1', '--run-ms', '1', env=env)
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertIn('not measured: tbb (tbb_queue', result.stdout)
-        self.assertIn('no-such-compiler is missing (Debian: g++)', result.stdout)
+        text = ' '.join(result.stdout.split())
+        self.assertIn('not measured: tbb (tbb_queue', text)
+        self.assertIn('no-such-compiler is missing (Debian: g++)', text)
 
     def test_a_missing_library_names_its_package(self):
         program = programs.Program('none', 'textbook.c', headers=('no/such/header.h',),
@@ -169,6 +171,36 @@ class Trouble(unittest.TestCase):
                                    package='libno-such-dev')
         with self.assertRaisesRegex(programs.Missing, r'Debian: libno-such-dev'):
             BUILDER.build_c(program)
+
+    def test_a_missing_toolchain_is_named(self):
+        only = os.path.join(FOLDER, 'only')
+        os.makedirs(only, exist_ok=True)
+        kept = os.environ['PATH']
+        os.environ['PATH'] = only
+        try:
+            for program in programs.PROGRAMS:
+                if program.name in ('go', 'rust', 'go_seeds'):
+                    with self.assertRaisesRegex(programs.Missing, r'missing: install (Go|Rust) 1'):
+                        program.build(BUILDER)
+        finally:
+            os.environ['PATH'] = kept
+
+    def test_a_registry_that_refuses_is_quoted(self):
+        only = os.path.join(FOLDER, 'refusing')
+        os.makedirs(only, exist_ok=True)
+        go = os.path.join(only, 'go')
+        with open(go, 'w', encoding='utf-8') as f:
+            f.write('#!/bin/sh\necho "go: module x: reading y: 403 Forbidden" >&2\nexit 1\n')
+        os.chmod(go, 0o755)
+        kept = os.environ['PATH']
+        os.environ['PATH'] = only + ':' + kept
+        try:
+            for name, text in (('go', '403 Forbidden'), ('go_seeds', 'registry: 403 Forbidden')):
+                program = next(p for p in programs.PROGRAMS if p.name == name)
+                with self.assertRaisesRegex(programs.Missing, text):
+                    program.build(BUILDER)
+        finally:
+            os.environ['PATH'] = kept
 
     def test_wpool_that_is_not_built_is_told(self):
         result = bench('--runs', '1', wpool_build='/nonexistent')

@@ -19,6 +19,9 @@ FRAME = ('peer_main.c', 'peer_run.c', 'peer_tally.c', '../crew.c', '../numbers.c
 WARNINGS = ('-Wall', '-Wextra', '-Wpedantic', '-Wshadow')
 DEFINES = ('-D_GNU_SOURCE', '-DNDEBUG')
 
+# How long a registry may take to say whether it has a module.
+SEEDS_LIMIT_S = 20
+
 
 class Missing(Exception):
     """A program cannot be built here; the text says what to install."""
@@ -63,12 +66,40 @@ class Folder(Program):
         self.path = builder.build_folder(self)
 
 
+class Seeds(Program):
+    """Modules that the registry did not give when the peers were written, so without adapters.
+
+    They are asked for in each run, so that the report says so, and says when that has changed.
+    """
+
+    def build(self, builder):
+        if shutil.which('go') is None:
+            raise Missing('go is missing: install Go 1.26 or newer (go.dev)')
+        why = {self.ask(module) for module in self.modules}
+        if why == {''}:
+            raise Missing('the module registry gives them now: their adapters can be written')
+        raise Missing(f'the module registry: {"; ".join(sorted(why - {""}))}')
+
+    @staticmethod
+    def ask(module):
+        """Why the registry does not give it; empty if it does."""
+        try:
+            done = run(['go', 'list', '-m', f'{module}@latest'], timeout=SEEDS_LIMIT_S,
+                       cwd=os.path.join(HERE, 'go'))
+        except subprocess.TimeoutExpired:
+            return f'no answer within {SEEDS_LIMIT_S} s'
+        if done.returncode == 0:
+            return ''
+        lines = done.stderr.splitlines() or ['no message']
+        return lines[0].rsplit(': ', 1)[-1]
+
+
 PROGRAMS = (
     Program('wpool', 'wpool.c',
             queues=('wpool', 'wpool_batch'),
             pools=('wpool_submit', 'wpool_submit_batch')),
     Program('textbook', 'textbook.c',
-            pools=('mutex_pool', 'mutex_pool_batch', 'thread_per_job')),
+            pools=('mutex_pool', 'mutex_pool_claim', 'mutex_pool_batch', 'thread_per_job')),
     Program('moodycamel', 'moodycamel.cpp', headers=('concurrentqueue/concurrentqueue.h',),
             package='libconcurrentqueue-dev',
             queues=('moodycamel_implicit', 'moodycamel_tokens', 'moodycamel_bulk'),
@@ -107,6 +138,12 @@ PROGRAMS = (
            ('go', 'build', '-mod=readonly', '-o', '@OUT@/peer_go', '.'), 'peer_go',
            package='Go modules', queues=('go_channel',),
            pools=('go_channel_pool', 'go_ants', 'go_pond', 'go_errgroup', 'goroutine_per_job')),
+    Seeds('go_seeds', '', package='Go modules',
+          modules=('github.com/azargarov/wpool', 'github.com/GregoryKogan/worker-pool',
+                   'github.com/rubengp99/go-pool', 'github.com/iyashjayesh/go-adaptive-pool',
+                   'github.com/tohafrit/worker-pool'),
+          pools=('azargarov_wpool', 'gregorykogan_worker_pool', 'rubengp99_go_pool',
+                 'iyashjayesh_go_adaptive_pool', 'tohafrit_worker_pool')),
 )
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The report for people, at most 100 columns wide."""
 
+import textwrap
+
 from driver import measure
 
 NAME = 26
@@ -107,6 +109,11 @@ def notes(cases):
     return made
 
 
+def wrapped(text):
+    return textwrap.wrap(text, 98, subsequent_indent='    ', break_long_words=False,
+                         break_on_hyphens=False)
+
+
 def report(cases, raw, missing):
     """The whole table, line by line."""
     base = measure.baselines(cases)
@@ -121,7 +128,7 @@ def report(cases, raw, missing):
     for note in notes(cases):
         yield note['text']
     for program, why in missing:
-        yield f'not measured: {program.name} ({", ".join(program.peers)}): {why}'
+        yield from wrapped(f'not measured: {program.name} ({", ".join(program.peers)}): {why}')
     for case in cases:
         if case.failure:
-            yield f'failed: {case}: {case.failure}'
+            yield from wrapped(f'failed: {case}: {case.failure}')
