@@ -5,8 +5,8 @@
  * Manual: include/wpool/queue.h, pool.h and submit.h; docs/tuning.md. All options are the defaults;
  * queues hold 65,536 jobs. wp_queue_push waits when the queue is full, as the pool's submits do.
  *
- * Another way to hand jobs over (a producer's lane, say) is one more share function and one more
- * entry in the table.
+ * Another way to hand jobs over (a producer's lane of a pool, say) is one more share function, one
+ * more entry here and one more name in driver/programs.py.
  */
 #include <stdlib.h>
 
@@ -26,15 +26,27 @@ static void must(const char *call, int error)
 
 /* ---- the queue alone ---- */
 
-static void *queue_create(const struct peer_case *c)
+static void *create_with(bool single_producer)
 {
 	struct wp_queue_options options = WP_QUEUE_OPTIONS_INIT;
 	struct wp_queue *queue;
 
-	(void)c;
 	options.capacity = PEER_CAPACITY;
+	options.single_producer = single_producer;
 	must("wp_queue_create", wp_queue_create(&queue, &options));
 	return queue;
+}
+
+static void *queue_create(const struct peer_case *c)
+{
+	(void)c;
+	return create_with(false);
+}
+
+static void *lane_create(const struct peer_case *c)
+{
+	(void)c;
+	return create_with(true);
 }
 
 static void queue_destroy(void *queue)
@@ -110,6 +122,27 @@ static const struct peer_queue batch = {
 	.destroy = queue_destroy,
 };
 
+static const struct peer_queue lane = {
+	.name = "wpool_lane",
+	.about = "the same as wpool, with single_producer",
+	.max_producers = 1,
+	.create = lane_create,
+	.produce = queue_push,
+	.consume = queue_consume,
+	.destroy = queue_destroy,
+};
+
+static const struct peer_queue lane_batch = {
+	.name = "wpool_lane_batch",
+	.about = "the same as wpool_batch, with single_producer",
+	.bulk = true,
+	.max_producers = 1,
+	.create = lane_create,
+	.produce = queue_push_many,
+	.consume = queue_consume,
+	.destroy = queue_destroy,
+};
+
 /* ---- the pool ---- */
 
 static void *pool_open(const struct peer_case *c)
@@ -171,5 +204,5 @@ static const struct peer_pool pool_batch = {
 	.close = pool_close,
 };
 
-const struct peer_queue *const peer_queues[] = { &single, &batch, NULL };
+const struct peer_queue *const peer_queues[] = { &single, &batch, &lane, &lane_batch, NULL };
 const struct peer_pool *const peer_pools[] = { &pool_single, &pool_batch, NULL };

@@ -93,7 +93,8 @@ class Run(unittest.TestCase):
         self.assertEqual((data['failures'], data['options']['runs']), ([], 2))
         self.assertEqual(data['results'][0]['workload'], 'raw_limit')
         peers = {r['peer'] for r in data['results'][1:]}
-        self.assertEqual(peers, {'wpool', 'wpool_batch', 'wpool_submit', 'wpool_submit_batch',
+        self.assertEqual(peers, {'wpool', 'wpool_batch', 'wpool_lane', 'wpool_lane_batch',
+                                 'wpool_submit', 'wpool_submit_batch',
                                  'mutex_pool', 'mutex_pool_claim', 'mutex_pool_batch',
                                  'thread_per_job'})
         for result in data['results']:
@@ -132,7 +133,8 @@ class Run(unittest.TestCase):
             self.assertAlmostEqual(one['ns_per_job']['median'] / float(cell), 1, 1)
         for one, cell in zip(result, rows[0].split()[2::2]):
             self.assertEqual(cell, f'{one["ratio_to_wpool"]["median"]:.2f}x')
-        self.assertIn('the closest peer is', self.done.stdout)
+        self.assertIn('wpool_submit_batch: of all pools, bulk, the closest is mutex_pool_batch',
+                      self.done.stdout)
 
     def test_each_program_speaks_seg_benchs_json(self):
         program = os.path.join(FOLDER, 'peer_textbook')
@@ -223,7 +225,7 @@ class Trouble(unittest.TestCase):
             case.calibrate(1)
         text = '\n'.join(table.report(cases, measure.Raw('none', True), []))
         self.assertIn('failed: lossy_lose 1x1 plain: exit status 1', text)
-        self.assertNotIn('the closest peer', text)
+        self.assertNotIn('the closest is', text)
 
     def test_a_program_that_lists_something_else_is_told(self):
         program = programs.Program('textbook', 'textbook.c', pools=('mutex_pool',))
@@ -259,7 +261,8 @@ class Arithmetic(unittest.TestCase):
         base = measure.baselines(cases)
         self.assertIs(base[('queue', 1, 1), False], cases[1])
         self.assertEqual(table.cell(cases[2:], cases[1]).split(), ['8.0', '2.00x'])
-        self.assertEqual(table.closest(cases, base, 'queue', False, False)[0], 2)
+        self.assertEqual(
+            table.closest(cases, 'queue', False, measure.own(cases, 'wpool'))[0], 2)
 
     def test_no_workers_is_compared_with_wpools_first_shape(self):
         cases = [self.case('wpool', 'wpool_submit', (10,)),
@@ -274,7 +277,7 @@ class Arithmetic(unittest.TestCase):
                  self.case('near', 'near', (30,)), self.case('near', 'near', (90,), workers=4),
                  self.case('far', 'far', (50,)), self.case('far', 'far', (20,), workers=4)]
         notes = table.notes(cases)
-        self.assertEqual([(n['name'], n['value']) for n in notes], [('closest_pool_single', 2)])
+        self.assertEqual([(n['name'], n['value']) for n in notes], [('wpool_submit_to_single', 2)])
         self.assertIn('far 1x4', notes[0]['text'])
 
 

@@ -18,6 +18,10 @@ FIRST_JOBS = 2000
 SECOND_JOBS = 100000
 JOBS_MAX = 4000000
 
+# What ratios are ratios to: wpool's way for any number of producers.
+BASELINES = {('queue', False): 'wpool', ('queue', True): 'wpool_batch',
+             ('pool', False): 'wpool_submit', ('pool', True): 'wpool_submit_batch'}
+
 # Only a hang takes this long.
 LIMIT_S = 120
 
@@ -221,18 +225,22 @@ def ratio(case, base):
     return spread(values) if values else None
 
 
-def baselines(cases):
-    """(shape, bulk) -> wpool's case there. Where workers cannot be chosen: its first shape."""
+def own(cases, name):
+    """Shape -> the case of wpool's adapter of this name. Any workers: its first shape."""
     found = {}
     for case in cases:
-        if case.peer.program.name == 'wpool' and case.runs:
-            for shape in (case.shape, (*case.shape[:2], None)):
-                found.setdefault((shape, case.peer.bulk), []).append(case)
-    first = {}
-    for key, group in found.items():
-        workers = group[0].workers
-        first[key] = best([case for case in group if case.workers == workers])
-    return first
+        if case.peer.name == name and case.runs:
+            found.setdefault(case.shape, []).append(case)
+    chosen = {shape: best(group) for shape, group in found.items()}
+    for shape in list(chosen):
+        chosen.setdefault((*shape[:2], None), chosen[shape])
+    return chosen
+
+
+def baselines(cases):
+    """(shape, bulk) -> the case of wpool that others are compared with there."""
+    return {(shape, bulk): case for (kind, bulk), name in BASELINES.items()
+            for shape, case in own(cases, name).items() if shape[0] == kind}
 
 
 def results(cases, raw):

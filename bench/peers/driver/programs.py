@@ -96,7 +96,7 @@ class Seeds(Program):
 
 PROGRAMS = (
     Program('wpool', 'wpool.c',
-            queues=('wpool', 'wpool_batch'),
+            queues=('wpool', 'wpool_batch', 'wpool_lane', 'wpool_lane_batch'),
             pools=('wpool_submit', 'wpool_submit_batch')),
     Program('textbook', 'textbook.c',
             pools=('mutex_pool', 'mutex_pool_claim', 'mutex_pool_batch', 'thread_per_job')),

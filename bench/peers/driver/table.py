@@ -70,10 +70,10 @@ def pool_table(cases, base):
                 yield ''
 
 
-def closest(cases, base, kind, bulk, own):
-    """The peer that comes closest to wpool, over all shapes, or None.
+def closest(cases, kind, bulk, own):
+    """(ratio, case) of the peer that comes closest to wpool over all shapes, or None.
 
-    `bulk` says which submits of the peers, `own` which of wpool's.
+    `bulk` says which of the peers; `own` is wpool's case for each shape.
     """
     nearest = None
     groups = {}
@@ -82,30 +82,33 @@ def closest(cases, base, kind, bulk, own):
                 and case.peer.program.name != 'wpool':
             groups.setdefault((case.peer.name, case.shape), []).append(case)
     for (_, shape), group in groups.items():
-        wpool = base.get((shape, own))
         case = measure.best(group)
-        ratio = measure.ratio(case, wpool) if wpool else None
+        ratio = measure.ratio(case, own[shape]) if shape in own else None
         if ratio and (nearest is None or ratio['median'] < nearest[0]):
             nearest = (ratio['median'], case)
     return nearest
 
 
 def notes(cases):
-    """What the figures come down to, as seg_bench's notes: the closest peer of each kind."""
-    base = measure.baselines(cases)
+    """What the figures come down to, as seg_bench's notes: who comes closest to wpool.
+
+    Each way of wpool is compared with the peers of its own grade, and all but the plain one also
+    with the peers' single pushes and submits, which is what most programs do.
+    """
     made = []
-    for name, kind, bulk, own, text in (
-            ('queue_single', 'queue', False, False, 'queue, single pushes'),
-            ('queue_bulk', 'queue', True, True, 'queue, 64 jobs per push'),
-            ('pool_single', 'pool', False, False, 'pool, single submits'),
-            ('pool_batch_to_single', 'pool', False, True,
-             "pool, wpool's batches to single submits"),
-            ('pool_bulk', 'pool', True, True, 'pool, 64 jobs per submit')):
-        nearest = closest(cases, base, kind, bulk, own)
-        if nearest:
-            value, case = nearest
-            made.append({'name': 'closest_' + name, 'value': value,
-                         'text': f'{text}: the closest peer is {case}, {value:.2f} x wpool'})
+    ways = {case.peer.name: case.peer for case in cases if case.peer.program.name == 'wpool'}
+    for name, peer in ways.items():
+        grades = {peer.bulk, False} if name not in measure.BASELINES.values() or peer.bulk \
+            else {False}
+        for bulk in sorted(grades):
+            nearest = closest(cases, peer.kind, bulk, measure.own(cases, name))
+            if nearest:
+                value, case = nearest
+                grade = 'bulk' if bulk else 'single'
+                made.append({
+                    'name': f'{name}_to_{grade}', 'value': value,
+                    'text': f'{name}: of all {peer.kind}s, {grade}, the closest is {case}: '
+                            f'{value:.2f} x'})
     return made
 
 
