@@ -113,6 +113,18 @@ bool args_selects(const struct args *args, const struct bench_workload *workload
 	return args->filter == NULL || matches(args->filter, workload->name);
 }
 
+/* A word for who asks for what this build could have and has not. */
+static const char *left_out(const char *glob)
+{
+#ifndef BENCH_HAVE_NETTLE
+	if (fnmatch(glob, "scale_sha256", 0) == 0)
+		return " (scale_sha256 needs nettle, which was not found when this was built)";
+#else
+	(void)glob;
+#endif
+	return "";
+}
+
 /* Each glob must select something: a misspelt name is not to be passed over in silence. */
 static bool check_filter(const char *filter)
 {
@@ -128,8 +140,8 @@ static bool check_filter(const char *filter)
 			found = fnmatch(one, bench_workloads[i]->name, 0) == 0;
 		if (!found) {
 			fprintf(stderr,
-				BENCH_NAME ": --filter: no workload is called '%s'; see --list\n",
-				one);
+				BENCH_NAME ": --filter: no workload is called '%s'; see --list%s\n",
+				one, left_out(one));
 			return false;
 		}
 		rest += length + (rest[length] == ',');

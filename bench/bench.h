@@ -69,8 +69,9 @@ enum bench_kind {
 };
 
 /*
- * The lists are in the form of the command line's ("1,2,4", "1..16"); NULL where the workload has
- * no such parameter. A list given on the command line takes the place of the workload's own.
+ * The lists are in the form of the command line's ("1,2,4", "1..16"), and may contain the word
+ * "cpus": as many as there are usable CPUs; NULL where the workload has no such parameter. A list
+ * given on the command line takes the place of the workload's own.
  */
 struct bench_workload {
 	const char *name;
@@ -85,6 +86,8 @@ struct bench_workload {
 	uint64_t quick_jobs; /* the same with --quick */
 	bool jobs_at_most;   /* each job takes so long that --jobs may only lower the number */
 	bool decades;        /* a case for each power of ten from 10^4 up to the number of jobs */
+	bool costs;          /* its peak memory is measured; see costs.h */
+	bool own_process;    /* a case of it runs in a child process; needs costs */
 	void (*run)(const struct bench_params *params, struct bench_sample *sample);
 };
 

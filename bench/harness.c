@@ -5,6 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <wpool/wpool.h>
+
+#include "costs.h"
+
 #define DECADE_FIRST 10000u
 #define DECADE_LAST  100000000u
 
@@ -23,6 +27,37 @@ static void add_case(
 	result->runs = 0;
 }
 
+static int by_number(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y ? 1 : 0;
+}
+
+/* A list of a workload's own; what "cpus" stands for is sorted in, unless it is there already. */
+static struct numbers own_list(const char *own)
+{
+	struct numbers list = { 0 };
+	const char *cpus = strstr(own, "cpus");
+	char text[128];
+	size_t kept = 0;
+
+	snprintf(text, sizeof(text), "%s", own);
+	if (cpus != NULL)
+		snprintf(text, sizeof(text), "%.*s%u%s", (int)(cpus - own), own, wp_usable_cpus(),
+			cpus + strlen("cpus"));
+	if (!numbers_parse_list(text, 0, UINT64_MAX, &list))
+		bench_die("a workload's list '%s' is malformed", own);
+	if (cpus == NULL)
+		return list;
+	qsort(list.values, list.count, sizeof(list.values[0]), by_number);
+	for (size_t i = 0; i < list.count; i++)
+		if (i == 0 || list.values[i] != list.values[kept - 1])
+			list.values[kept++] = list.values[i];
+	list.count = kept;
+	return list;
+}
+
 /* The command line's list if it has one and the workload uses it, else the workload's own. */
 static struct numbers choose(const struct numbers *given, const char *own)
 {
@@ -32,9 +67,7 @@ static struct numbers choose(const struct numbers *given, const char *own)
 		return list;
 	if (given != NULL && given->count != 0)
 		return *given;
-	if (!numbers_parse_list(own, 0, UINT64_MAX, &list))
-		bench_die("a workload's list '%s' is malformed", own);
-	return list;
+	return own_list(own);
 }
 
 static struct numbers choose_jobs(const struct args *args, const struct bench_workload *workload)
@@ -122,7 +155,10 @@ void harness_run(struct harness *h)
 			memset(&sample, 0, sizeof(sample));
 			params.brief = params.brief || round == 0;
 			tell_progress(h, round, i);
-			result->workload->run(&params, &sample);
+			if (result->workload->costs)
+				costs_run(result->workload, &params, &sample);
+			else
+				result->workload->run(&params, &sample);
 			if (bench_interrupted())
 				goto out;
 			if (round != 0)

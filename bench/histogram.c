@@ -33,6 +33,15 @@ void histogram_add(struct histogram *h, uint64_t ns)
 		h->max = ns;
 }
 
+void histogram_merge(struct histogram *h, const struct histogram *other)
+{
+	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+		h->counts[i] += other->counts[i];
+	h->total += other->total;
+	if (other->max > h->max)
+		h->max = other->max;
+}
+
 uint64_t histogram_percentile(const struct histogram *h, double share)
 {
 	uint64_t wanted = (uint64_t)ceil(share * (double)h->total);

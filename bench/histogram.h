@@ -21,6 +21,9 @@ struct histogram {
 
 void histogram_add(struct histogram *h, uint64_t ns);
 
+/* Adds all that is in `other`. */
+void histogram_merge(struct histogram *h, const struct histogram *other);
+
 /*
  * The smallest bucket edge that at least `share` (0 .. 1) of the values do not exceed, and never
  * more than the largest value; 0 when there are no values.

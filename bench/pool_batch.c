@@ -45,6 +45,7 @@ const struct bench_workload bench_pool_batch = {
 	.name = "pool_batch",
 	.about = "wp_submit_batch of k empty jobs",
 	.kind = BENCH_TIME,
+	.costs = true,
 	.producers = "1,2",
 	.workers = "1,4",
 	.batch = "64",

@@ -32,6 +32,7 @@ const struct bench_workload bench_pool_empty = {
 	.name = "pool_empty",
 	.about = "wp_submit of an empty job, first submit to last job finished",
 	.kind = BENCH_TIME,
+	.costs = true,
 	.producers = "1,2,4,8",
 	.workers = "1..16",
 	.segment_size = "0",

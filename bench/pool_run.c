@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <string.h>
 
+#include "costs.h"
 #include "crew.h"
 #include "pin.h"
 #include "tally.h"
@@ -109,6 +110,16 @@ static void produce(struct crew_member *me)
 		atomic_store_explicit(&run->all_submitted, true, memory_order_relaxed);
 }
 
+/* What the producers spent, all together. */
+static double submit_ns(const struct crew *crew)
+{
+	double sum = 0;
+
+	for (unsigned i = 0; i < crew->count; i++)
+		sum += (double)(crew->members[i].end_ns - crew->members[i].begin_ns);
+	return sum;
+}
+
 void pool_run(struct pool_run *run, struct bench_sample *sample)
 {
 	const struct bench_params *p = run->p;
@@ -124,6 +135,7 @@ void pool_run(struct pool_run *run, struct bench_sample *sample)
 	crew_init(&crew, p->producers);
 	for (unsigned i = 0; i < p->producers; i++)
 		crew_add_producer(&crew, produce, run, i, pin_cpu_if(p->pin, p->workers + i));
+	costs_begin();
 	crew_open(&crew);
 	crew_join(&crew);
 	last_ns = pool_run_last_ns(run, run->warm + p->jobs);
@@ -132,6 +144,8 @@ void pool_run(struct pool_run *run, struct bench_sample *sample)
 	end_ns = crew_end_ns(&crew) > last_ns ? crew_end_ns(&crew) : last_ns;
 	sample->wall_ns = (double)(end_ns - crew_begin_ns(&crew));
 	sample->jobs = p->jobs;
+	costs_end(sample);
+	bench_sample_add(sample, "submit", "ns", submit_ns(&crew) / (double)p->jobs);
 	crew_fini(&crew);
 	pool_run_close(run, run->warm + p->jobs);
 }

@@ -13,6 +13,8 @@
  * adds to the worker's tally, and once all jobs have been submitted it also reads the clock. So the
  * region ends with the batch that contains the last job, and while jobs flow no clock is read.
  *
+ * Told beside the time: "submit", the producers' own time per job, and "heap calls" (costs.h).
+ *
  * The workers are asleep when the region begins: waking them is part of what is timed.
  */
 #ifndef BENCH_POOL_RUN_H

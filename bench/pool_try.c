@@ -47,6 +47,7 @@ const struct bench_workload bench_pool_try = {
 	.name = "pool_try",
 	.about = "wp_try_submit of an empty job, tried again when refused",
 	.kind = BENCH_TIME,
+	.costs = true,
 	.producers = "1,2",
 	.workers = "1,4",
 	.segment_size = "0",

@@ -35,6 +35,7 @@ const struct bench_workload bench_pool_wait = {
 	.name = "pool_wait",
 	.about = "wp_submit_wait of an empty job: the round trip",
 	.kind = BENCH_TIME,
+	.costs = true,
 	.producers = "1",
 	.workers = "1,4",
 	.segment_size = "0",

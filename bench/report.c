@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define TABLE_COLUMNS 100
+
 /* Three to four digits that matter, in at most 8 characters. */
 static const char *figure(double value, char *buffer, size_t size)
 {
@@ -41,16 +43,26 @@ static void print_heading(const struct harness *h, FILE *out)
 		"k", "slots", "jobs", "min", "median", "max", "jobs/s", "CPU", "x raw");
 }
 
+/* The medians of the other values, as many to a line as fit. */
 static void print_extra(const struct bench_result *result, FILE *out)
 {
-	for (unsigned i = 0; i < result->samples[0].value_count; i++) {
-		struct spread value = harness_value(result, i);
+	int column = 0;
 
-		if (value.max > 0)
-			fprintf(out, "%-18s   %s: median %.3g, max %.3g %s\n", "",
-				result->samples[0].values[i].name, value.median, value.max,
-				result->samples[0].values[i].unit);
+	for (unsigned i = 0; i < result->samples[0].value_count; i++) {
+		const struct bench_value *value = &result->samples[0].values[i];
+		char number[32], text[TABLE_COLUMNS];
+		int length;
+
+		report_value(harness_value(result, i).median, value->unit, number, sizeof(number));
+		length = snprintf(text, sizeof(text), "%s %s", value->name, number);
+		if (column + length + 2 > TABLE_COLUMNS) {
+			fputc('\n', out);
+			column = 0;
+		}
+		column += fprintf(out, column == 0 ? "%22s%s" : "; %s%s", "", text);
 	}
+	if (column != 0)
+		fputc('\n', out);
 }
 
 static void print_row(const struct bench_result *result, const struct bench_result *raw,

@@ -30,6 +30,9 @@ void report_values(const struct harness *h, FILE *out);
 void report_json(
 	const struct harness *h, const struct card *card, const struct args *args, FILE *out);
 
+/* A value with its unit, as "1.20 MiB", "98.5 %" or "12". */
+const char *report_value(double value, const char *unit, char *buffer, size_t size);
+
 /* A duration with a unit, as "284 ns" or "2.60 us". */
 const char *report_duration(double ns, char *buffer, size_t size);
 

@@ -25,19 +25,39 @@ static void format_value(double value, const char *unit, char *buffer, size_t si
 		snprintf(buffer, size, "%.2f", value);
 }
 
-/* "4 workers, 256 slots/segment" */
+const char *report_value(double value, const char *unit, char *buffer, size_t size)
+{
+	size_t length;
+
+	format_value(value, unit, buffer, size);
+	length = strlen(buffer);
+	if (strcmp(unit, "ns") != 0 && unit[0] != '\0')
+		snprintf(buffer + length, size - length, " %s", unit);
+	return buffer;
+}
+
+/* "2 producers, 4 workers, 256 slots/segment" */
 static void print_case(const struct bench_result *result, FILE *out)
 {
 	const struct bench_params *p = &result->params;
 	char text[32];
 
-	fprintf(out, "  %u worker%s", p->workers, p->workers == 1 ? "" : "s");
+	const char *comma = "  ";
+
+	if (result->workload->producers != NULL) {
+		fprintf(out, "%s%u producer%s", comma, p->producers, p->producers == 1 ? "" : "s");
+		comma = ", ";
+	}
+	if (result->workload->workers != NULL) {
+		fprintf(out, "%s%u worker%s", comma, p->workers, p->workers == 1 ? "" : "s");
+		comma = ", ";
+	}
 	if (p->segment_size != 0)
-		fprintf(out, ", %u slots/segment", p->segment_size);
+		fprintf(out, "%s%u slots/segment", comma, p->segment_size);
 	if (p->rate != 0)
-		fprintf(out, ", %s jobs/s", numbers_short(p->rate, text, sizeof(text)));
+		fprintf(out, "%s%s jobs/s", comma, numbers_short(p->rate, text, sizeof(text)));
 	else
-		fprintf(out, ", %s jobs", numbers_short(p->jobs, text, sizeof(text)));
+		fprintf(out, "%s%s jobs", comma, numbers_short(p->jobs, text, sizeof(text)));
 }
 
 static void print_values(const struct bench_result *result, FILE *out)

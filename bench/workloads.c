@@ -19,6 +19,34 @@ extern const struct bench_workload bench_latency;
 extern const struct bench_workload bench_first_job;
 extern const struct bench_workload bench_idle;
 extern const struct bench_workload bench_allocs;
+extern const struct bench_workload bench_queue_push;
+extern const struct bench_workload bench_queue_pop;
+extern const struct bench_workload bench_pool_until;
+extern const struct bench_workload bench_scale_empty;
+#ifdef BENCH_HAVE_NETTLE
+extern const struct bench_workload bench_scale_sha256;
+#endif
+extern const struct bench_workload bench_scale_cpu;
+extern const struct bench_workload bench_scale_io;
+extern const struct bench_workload bench_matrix_empty;
+extern const struct bench_workload bench_matrix_cpu;
+extern const struct bench_workload bench_matrix_io;
+extern const struct bench_workload bench_submit_path;
+extern const struct bench_workload bench_producer_pressure;
+extern const struct bench_workload bench_backpressure;
+extern const struct bench_workload bench_mixed;
+extern const struct bench_workload bench_wait_cpu;
+extern const struct bench_workload bench_thread_empty;
+extern const struct bench_workload bench_thread_cpu;
+extern const struct bench_workload bench_thread_io;
+extern const struct bench_workload bench_drain_queue;
+extern const struct bench_workload bench_drain_mutex;
+extern const struct bench_workload bench_fairness;
+extern const struct bench_workload bench_submit_latency;
+extern const struct bench_workload bench_stats_cost;
+extern const struct bench_workload bench_lifecycle;
+extern const struct bench_workload bench_overload_pool;
+extern const struct bench_workload bench_overload_thread;
 
 const struct bench_workload *const bench_workloads[] = {
 	&bench_raw_limit,
@@ -39,5 +67,33 @@ const struct bench_workload *const bench_workloads[] = {
 	&bench_first_job,
 	&bench_idle,
 	&bench_allocs,
+	&bench_queue_push,
+	&bench_queue_pop,
+	&bench_pool_until,
+	&bench_scale_empty,
+#ifdef BENCH_HAVE_NETTLE
+	&bench_scale_sha256,
+#endif
+	&bench_scale_cpu,
+	&bench_scale_io,
+	&bench_matrix_empty,
+	&bench_matrix_cpu,
+	&bench_matrix_io,
+	&bench_submit_path,
+	&bench_producer_pressure,
+	&bench_backpressure,
+	&bench_mixed,
+	&bench_wait_cpu,
+	&bench_thread_empty,
+	&bench_thread_cpu,
+	&bench_thread_io,
+	&bench_drain_queue,
+	&bench_drain_mutex,
+	&bench_fairness,
+	&bench_submit_latency,
+	&bench_stats_cost,
+	&bench_lifecycle,
+	&bench_overload_pool,
+	&bench_overload_thread,
 	NULL,
 };

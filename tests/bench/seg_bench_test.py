@@ -38,10 +38,46 @@ WORKLOADS = {
     'first_job': ['--workers', '2'],
     'idle': ['--workers', '3'],
     'allocs': ['--workers', '2'],
+    'queue_push': ['--capacity', '100', '--segment-size', '7'],
+    'queue_pop': ['--capacity', '1000'],
+    'pool_until': ['--producers', '2', '--workers', '1', '--capacity', '8'],
+    'scale_empty': ['--workers', '1,128'],
+    'scale_sha256': ['--workers', '1,128'],
+    'scale_cpu': ['--workers', '1,128'],
+    'scale_io': ['--workers', '1,128'],
+    'matrix_empty': [],
+    'matrix_cpu': ['--producers', '3'],
+    'matrix_io': ['--workers', '128'],
+    'submit_path': [],
+    'producer_pressure': ['--producers', '1,5'],
+    'backpressure': ['--capacity', '1'],
+    'mixed': [],
+    'wait_cpu': ['--workers', '1,4'],
+    'thread_empty': [],
+    'thread_cpu': [],
+    'thread_io': [],
+    'drain_queue': ['--capacity', '10'],
+    'drain_mutex': [],
+    'fairness': ['--capacity', '3'],
+    'submit_latency': [],
+    'stats_cost': [],
+    'lifecycle': ['--workers', '1,33'],
+    'overload_pool': ['--capacity', '2'],
+    'overload_thread': [],
 }
 
+# Left out of a build that does not find the library.
+OPTIONAL = {'scale_sha256': 'nettle'}
+
+# They tell what they cost beside time.
+COSTS = {'pool_empty', 'pool_batch', 'pool_try', 'pool_wait'} | set(list(WORKLOADS)[16:])
+
 TIMED = {'raw_limit', 'job_cost', 'queue_pair', 'queue_mpmc', 'queue_mpmc_unpaced', 'queue_batch',
-         'segment_size', 'pool_empty', 'pool_batch', 'pool_try', 'pool_wait', 'growth'}
+         'segment_size', 'pool_empty', 'pool_batch', 'pool_try', 'pool_wait', 'growth',
+         'queue_push', 'queue_pop', 'pool_until', 'scale_empty', 'scale_sha256', 'scale_cpu',
+         'scale_io', 'matrix_empty', 'matrix_cpu', 'matrix_io', 'submit_path',
+         'producer_pressure', 'backpressure', 'mixed', 'wait_cpu', 'thread_empty', 'thread_cpu',
+         'thread_io', 'drain_queue', 'drain_mutex', 'stats_cost'}
 
 
 def run(*args, **options):
@@ -89,7 +125,10 @@ class arguments(unittest.TestCase):
         self.assertEqual((result.returncode, result.stderr), (0, ''))
         names = [line.split()[0] for line in result.stdout.splitlines()
                  if not line.startswith(' ')]
-        self.assertEqual(names, list(WORKLOADS))
+        left_out = [name for name in OPTIONAL if name not in names]
+        self.assertEqual(names, [name for name in WORKLOADS if name not in left_out])
+        for name in left_out:
+            self.assertIn(OPTIONAL[name], self.refused('--filter', name))
 
     def test_help_names_every_option_within_100_columns(self):
         result = run('--help')
@@ -216,6 +255,8 @@ class workloads(unittest.TestCase):
     """Each workload with a few jobs: it runs, and finds each job run once."""
 
     def one(self, name, *more, jobs='3000'):
+        if name in OPTIONAL and name not in run('--list').stdout:
+            self.skipTest(f'built without {OPTIONAL[name]}')
         result = run('--filter', name, '--jobs', jobs, '--runs', '1', '--quick', '--json', '-',
                      *more)
         self.assertEqual(result.returncode, 0, result.stderr)
@@ -228,12 +269,14 @@ class workloads(unittest.TestCase):
             if result['kind'] == 'time':
                 self.assertGreater(result['ns_per_job']['median'], 0)
                 self.assertGreater(result['ratio_to_raw_limit']['median'], 0)
+            if name in COSTS:
+                self.assertGreaterEqual(result['values']['peak memory']['min'], 0)
         return found
 
     def test_one_job(self):
         """Fewer jobs than threads."""
         for name in WORKLOADS:
-            if name not in ('raw_limit', 'idle'):
+            if name not in ('raw_limit', 'idle', *OPTIONAL):
                 self.one(name, *WORKLOADS[name], jobs='1')
 
     def test_pinned(self):
@@ -264,6 +307,52 @@ class workloads(unittest.TestCase):
                 self.skipTest('this build cannot count')
             self.assertEqual(values.pop('jobs'), 20000)
             self.assertEqual(set(values.values()), {0}, values)
+
+    def test_heap_is_left_alone_while_jobs_flow(self):
+        for name in ('pool_empty', 'scale_cpu', 'scale_io', 'matrix_empty', 'wait_cpu', 'mixed',
+                     'backpressure', 'fairness', 'drain_queue', 'overload_pool'):
+            for result in self.one(name, *WORKLOADS[name]):
+                if 'heap calls' not in result['values']:
+                    self.skipTest('this build cannot count')
+                self.assertEqual(result['values']['heap calls']['max'], 0, name)
+
+    def test_heap_calls_are_seen_where_there_are_some(self):
+        for result in self.one('drain_mutex'):
+            if 'heap calls' not in result['values']:
+                self.skipTest('this build cannot count')
+            self.assertGreater(result['values']['heap calls']['min'], 0)
+
+    def test_cpus_in_a_list_is_the_number_of_cpus(self):
+        data = json.loads(run('--filter', 'producer_pressure', '--quick', '--jobs', '1', '--runs',
+                              '1', '--json', '-').stdout)
+        self.assertEqual({r['params']['workers'] for r in data['results'][1:]},
+                         {data['machine']['cpus_usable']})
+
+    def test_overload_is_the_same_for_both_and_bounded_for_one(self):
+        values = {}
+        for name in ('overload_pool', 'overload_thread'):
+            result, = self.one(name)
+            values[name] = {n: v['median'] for n, v in result['values'].items()}
+            # Each request that came is either rejected or finished.
+            self.assertEqual(values[name]['offered'],
+                             values[name]['rejected'] + values[name]['finished'])
+            self.assertLessEqual(values[name]['latency p50'], values[name]['latency p99'])
+            self.assertGreater(values[name]['latency p50'], 20e6)
+        pool, thread = values['overload_pool'], values['overload_thread']
+        self.assertEqual((pool['offered rate'], pool['offered']),
+                         (thread['offered rate'], thread['offered']))
+        # The bodies are really there: half a megabyte each.
+        self.assertGreater(pool['peak memory'], pool['bodies at once'] * 0.4)
+        self.assertLessEqual(pool['bodies at once'] * 500e3 / 2**20, pool['bound'] * 1.001)
+
+    def test_overload_rejects_what_does_not_fit(self):
+        result, = self.one('overload_pool', '--workers', '1', '--capacity', '1')
+        self.assertGreater(result['values']['rejected']['median'], 0)
+        self.assertLessEqual(result['values']['bodies at once']['max'], 3)
+
+    def test_backpressure_holds_its_bound(self):
+        result, = self.one('backpressure', '--capacity', '2', '--workers', '1')
+        self.assertGreater(result['values']['refused']['median'], 0)
 
     def test_idle_sees_all_workers(self):
         for result in self.one('idle', '--workers', '3'):
@@ -297,13 +386,16 @@ class interrupt(unittest.TestCase):
             return out, data
 
     def test_prints_what_was_measured(self):
-        out, data = self.interrupted('--filter', 'queue_pair', '--jobs', '1000')
+        out, data = self.interrupted('--filter', 'queue_pair', '--jobs', '1000', '--quick')
         self.assertIn('queue_pair', out)
         self.assertIn('queue_pair', [r['workload'] for r in data['results']])
 
     def test_ends_a_long_wait(self):
         """Neither the rest of a round nor the other rounds (an hour) are waited for."""
         self.interrupted('--filter', 'latency,idle')
+
+    def test_ends_a_case_in_a_child_process(self):
+        self.interrupted('--filter', 'overload_*')
 
 
 if __name__ == '__main__':
