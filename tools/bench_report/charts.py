@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: MIT
+"""From results to charts.
+
+Each function below looks for the cases that its chart needs and returns the charts that can be
+drawn from them, or none. A chart says what it shows in words; the two that draw it (svg, png) know
+nothing of workloads. MISSING tells which workload would bring a chart that is not there.
+"""
+
+from .axis import ns, short
+from .load import Spread
+
+# Beyond this ratio of the largest to the smallest figure an axis is logarithmic.
+LOG_BEYOND = 8
+
+
+class Series:
+    """A line: points (x, Spread). Dashed ones are ideals and limits, without spread."""
+
+    def __init__(self, name, points, dashed=False):
+        self.name, self.points, self.dashed = name, points, dashed
+
+
+class Bar:
+    def __init__(self, name, spread, text, own=False):
+        self.name, self.spread, self.text, self.own = name, spread, text, own
+
+
+class Chart:
+    """`bars` is set, or `series`; limits are named values drawn across a chart of bars.
+
+    The label of a duration names no unit: each tick does, from ns to s.
+    """
+
+    def __init__(self, name, title, about, x_label, y_label, unit='ns'):
+        self.name, self.title, self.about = name, title, about
+        self.x_label, self.y_label = x_label, y_label
+        self.series, self.bars, self.limits = [], [], []
+        self.x_log = False
+        self.x_texts = None  # [(value, text)]: ticks of their own
+        self.tick = ns if unit == 'ns' else short
+        self.minor = False  # one of many of its kind: folded away on the page
+
+    def values(self):
+        spreads = [p[1] for s in self.series for p in s.points] + [b.spread for b in self.bars]
+        return [v for s in spreads for v in (s.min, s.median, s.max)] + [v for _, v in self.limits]
+
+    def y_log(self):
+        values = [v for v in self.values() if v > 0]
+        return bool(values) and max(values) / min(values) > LOG_BEYOND
+
+
+def plural(number, word):
+    return f'{number} {word}' + ('' if number == 1 else 's')
+
+
+def _line(cases, x, name, of=lambda case: case.time):
+    points = [(case.params[x], of(case)) for case in cases
+              if case.params[x] is not None and of(case) is not None]
+    return Series(name, sorted(points, key=lambda p: p[0])) if points else None
+
+
+def _with_lines(chart, lines, x_texts=True):
+    """The chart of the lines that have more than one point, if there are any."""
+    chart.series = [line for line in lines if line and len(line.points) > 1]
+    if not chart.series:
+        return []
+    chart.x_log = True
+    if x_texts:
+        xs = sorted({p[0] for line in chart.series for p in line.points})
+        chart.x_texts = [(x, short(x) if x >= 10000 else str(x)) for x in xs]
+    return [chart]
+
+
+def _by(cases, name):
+    """The cases in groups of the same value of a parameter."""
+    groups = {}
+    for case in cases:
+        groups.setdefault(case.params[name], []).append(case)
+    return sorted(groups.items(), key=lambda item: (item[0] is None, item[0] or 0))
+
+
+def _cpus(results):
+    found = [card[1].get('cpus_usable') for card in results.cards]
+    found = [n for n in found if isinstance(n, int) and n > 0]
+    return found[0] if found else None
+
+
+def _is_own(case):
+    return (case.library or case.peer or '').split()[:1] in (['wpool'], ['wpool,'])
+
+
+def peers(results):
+    """Bars for each number of producers and workers, the fastest on top."""
+    charts, kinds = [], (('peer_pool', 'pools', 'workers', 'Submit to finished, an empty job'),
+                         ('peer_queue', 'queues', 'consumers', 'Push to popped, a job of 32 bytes'))
+    for workload, plural_name, workers_name, what in kinds:
+        cases = results.of(workload)
+        groups = {}
+        for case in cases:
+            # A peer whose workers cannot be chosen stands beside all numbers of workers.
+            groups.setdefault((case.params['producers'], case.params['workers']), []).append(case)
+        everywhere = {p: g for (p, w), g in groups.items() if w is None}
+        for (p, w), group in sorted(groups.items(), key=lambda g: (g[0][0] or 0, g[0][1] or 0)):
+            if w is None and len(groups) > len(everywhere):
+                continue
+            group = group + (everywhere.get(p, []) if w is not None else [])
+            chart = Chart(f'peers-{workload[5:]}-{p}x{w or 0}',
+                          f'{plural_name.capitalize()}: {plural(p, "producer")}, '
+                          f'{plural(w, workers_name[:-1]) if w else "their own workers"}',
+                          f'{what}. The bar is the median of the runs, the whisker goes from the '
+                          'fastest to the slowest run; shorter is better.',
+                          'time per job', '')
+            for case in sorted(group, key=lambda c: c.time.median if c.time else 0):
+                if case.time is None:
+                    continue
+                name = case.peer or case.library or case.workload
+                if case.params['batch']:
+                    name += f', {case.params["batch"]} a call'
+                if case.loop and case.loop != 'paced':
+                    name += f' ({case.loop})'
+                chart.bars.append(Bar(name, case.time, ns(case.time.median), _is_own(case)))
+            chart.minor = (p, w) not in ((1, 1), (1, 2), (2, 2))
+            if chart.bars:
+                charts.append(chart)
+    return charts
+
+
+def _ideal(line, lanes):
+    """From the first point down with the workers, up to `lanes` of them."""
+    first_x, first = line.points[0]
+    points = []
+    for x, _ in line.points:
+        factor = min(first_x, lanes or first_x) / min(x, lanes or x)
+        value = first.median * factor
+        points.append((x, Spread(value, value, value)))
+    return Series('ideal: ' + line.name, points, dashed=True)
+
+
+def worker_scaling(results):
+    charts = []
+    chart = Chart('workers-empty', 'Worker scaling: empty jobs',
+                  'What the hand-over costs when more and more workers wait for it. A pool with '
+                  'one lock or one condition variable climbs here; flat is good.',
+                  'workers', 'time per job')
+    lines = [_line(results.of('scale_empty'), 'workers', '1 producer, to 128 workers')]
+    for producers, cases in _by(results.of('pool_empty', segment_size=None), 'producers'):
+        lines.append(_line(cases, 'workers', plural(producers, 'producer')))
+    charts += _with_lines(chart, lines)
+    chart = Chart('workers-cpu', 'Worker scaling: jobs that compute',
+                  '100,000 additions, and SHA-256 of 8 KiB. The time should fall with the workers '
+                  'up to the number of CPUs, and then stay: the dashed lines.',
+                  'workers', 'time per job')
+    lines = []
+    for workload, name in (('scale_cpu', '100,000 additions'),
+                           ('scale_sha256', 'SHA-256 of 8 KiB')):
+        line = _line(results.of(workload), 'workers', name)
+        if line:
+            lines += [line, _ideal(line, _cpus(results))]
+    return charts + _with_lines(chart, lines)
+
+
+def io_scaling(results):
+    chart = Chart('workers-io', 'I/O scaling: jobs that sleep 1 ms',
+                  'Sleeping needs no CPU: with twice the workers the time should halve, far beyond '
+                  'the number of CPUs.', 'workers', 'time per job')
+    line = _line(results.of('scale_io'), 'workers', 'pool')
+    if not line:
+        return []
+    lines = [line, _ideal(line, None)]
+    for case in results.of('thread_io')[:1]:
+        lines.append(Series('a thread per job', [(x, case.time) for x, _ in line.points],
+                            dashed=True))
+    return _with_lines(chart, lines)
+
+
+def submission(results):
+    """What handing over costs: pool against thread per job."""
+    chart = Chart('submission', 'Submission overhead: pool against a thread per job',
+                  "The producer's own time to hand over one job. The pool's figures are those with "
+                  'as many workers as CPUs, or the nearest number measured.',
+                  'producer time per job', '')
+    for task, name in (('empty', 'empty job'), ('cpu', '100,000 additions'), ('io', '1 ms sleep')):
+        pools = [c for c in results.of(f'scale_{task}', producers=1) if c.value('submit')]
+        threads = [c for c in results.of(f'thread_{task}') if c.value('submit')]
+        wanted = _cpus(results) or 1
+        pools.sort(key=lambda c: abs((c.params['workers'] or 0) - wanted))
+        for group, how in ((pools, 'pool'), (threads, 'thread per job')):
+            if group and threads:
+                spread = group[0].value('submit')
+                chart.bars.append(Bar(f'{name}: {how}', spread, ns(spread.median),
+                                      how == 'pool'))
+    return [chart] if chart.bars else []
+
+
+PERCENTILES = (('p50', 1), ('p90', 2), ('p99', 3), ('p99.9', 4), ('max', 5))
+
+
+def latency(results):
+    charts = []
+    for name, title, about in (
+            ('due', 'Latency: from the moment a job was due to its start',
+             'An open loop: jobs come by a schedule, whatever the pool does, and a late submit '
+             'counts as latency. Median over the runs, whiskers from the best to the worst run.'),
+            ('submit', 'Latency: from the call of wp_submit to the start of the job',
+             "What the pool adds by itself, without the producer's own lateness.")):
+        chart = Chart(f'latency-{name}', title, about, 'percentile of the jobs', 'latency')
+        for case in sorted(results.of('latency'),
+                           key=lambda c: (c.params['workers'] or 0, c.params['rate'] or 0)):
+            points = [(x, case.value(f'{name} {p}')) for p, x in PERCENTILES
+                      if case.value(f'{name} {p}')]
+            label = f'{_rate(case.params["rate"])} jobs/s'
+            if len({c.params['workers'] for c in results.of('latency')}) > 1:
+                label += ', ' + plural(case.params['workers'], 'worker')
+            if points:
+                chart.series.append(Series(label, points))
+        chart.x_texts = [(x, p) for p, x in PERCENTILES]
+        if chart.series:
+            charts.append(chart)
+    return charts
+
+
+def _rate(rate):
+    if not rate:
+        return '?'
+    return f'{rate // 1000000} M' if rate >= 1000000 else f'{rate // 1000} k' \
+        if rate >= 1000 else str(rate)
+
+
+def sweeps(results):
+    chart = Chart('batch', 'Batch size',
+                  'Time per job when so many are handed over by one call.', 'jobs per call',
+                  'time per job')
+    lines = []
+    for workload, name in (('pool_batch', 'pool'), ('queue_batch', 'queue')):
+        for (p, w), cases in sorted(_pairs(results.of(workload)).items()):
+            lines.append(_line(cases, 'batch', f'{name}, {p} P {w} W'))
+    charts = _with_lines(chart, lines[:6])
+    chart = Chart('segment', 'Segment size',
+                  'One producer, one consumer: small segments pay often for looking up and '
+                  'recycling, large ones leave the cache before they are used again.',
+                  'slots per segment', 'time per job')
+    charts += _with_lines(chart, [_line(results.of('segment_size'), 'segment_size', 'queue')])
+    chart = Chart('growth', 'From few jobs to many',
+                  'A job should cost the same however many there are.', 'jobs',
+                  'time per job')
+    charts += _with_lines(chart, [_line(results.of('growth'), 'jobs', 'pool, 1 producer')])
+    return charts
+
+
+def _pairs(cases):
+    groups = {}
+    for case in cases:
+        groups.setdefault((case.params['producers'] or 0, case.params['workers'] or 0),
+                          []).append(case)
+    return groups
+
+
+def drains(results):
+    chart = Chart('drain', 'Collecting results: queue against mutex and array',
+                  'Many threads send, one collects.', 'senders', 'time per result')
+    lines = [_line(results.of('drain_queue'), 'producers', 'wp_queue'),
+             _line(results.of('drain_mutex'), 'producers', 'array under a mutex')]
+    return _with_lines(chart, lines)
+
+
+def overload(results):
+    pools, threads = results.of('overload_pool'), results.of('overload_thread')
+    charts = []
+    memory = Chart('overload-memory', 'Memory under overload',
+                   'Requests of 500 KB and 20 ms of CPU, offered twice as fast as they can be '
+                   'served: peak memory. The line is what pool and queue may hold: '
+                   '(workers + capacity + 1) × 500 KB.', 'peak memory (MiB)', '', 'MiB')
+    waiting = Chart('overload-latency', 'Latency under overload',
+                    'From the moment a request was due to arrive to the end of its job, queueing '
+                    'included.',
+                    'latency', '')
+    for cases, name in ((pools, 'pool'), (threads, 'thread per request')):
+        for case in cases:
+            label = name
+            if len(cases) > 1 and case.params['workers']:
+                label += ', ' + plural(case.params['workers'], 'worker')
+            peak = case.value('peak memory')
+            if peak:
+                counts = [f'{case.value(n).median:.0f} {n}' for n in ('finished', 'rejected')
+                          if case.value(n)]
+                memory.bars.append(Bar(label, peak, f'{peak.median:.3g} MiB; ' + ', '.join(counts),
+                                       name == 'pool'))
+            for part in ('p50', 'p99', 'max'):
+                value = case.value('latency ' + part)
+                if value:
+                    waiting.bars.append(Bar(f'{label}, {part}', value, ns(value.median),
+                                            name == 'pool'))
+            if case.value('bound') and len(cases) == 1:
+                memory.limits.append(('bound of the pool, MiB', case.value('bound').median))
+    for chart in (memory, waiting):
+        if chart.bars:
+            charts.append(chart)
+    return charts
+
+
+# What to draw, in the order of the page, and which workloads it comes from.
+SECTIONS = (
+    ('Against others', peers, 'peer_pool, peer_queue (tools/bench-peers)'),
+    ('Worker scaling', worker_scaling, 'pool_empty, scale_empty, scale_cpu, scale_sha256'),
+    ('I/O scaling', io_scaling, 'scale_io'),
+    ('Submission overhead', submission, 'scale_empty, scale_cpu, scale_io, thread_*'),
+    ('Latency', latency, 'latency'),
+    ('Sweeps', sweeps, 'pool_batch, queue_batch, segment_size, growth'),
+    ('Collecting results', drains, 'drain_queue, drain_mutex'),
+    ('Overload', overload, 'overload_pool, overload_thread'),
+)
+
+
+def sections(results):
+    """[(title, charts, workloads)]; charts is empty where the workloads are missing."""
+    return [(title, make(results), source) for title, make, source in SECTIONS]
