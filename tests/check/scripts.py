@@ -21,7 +21,7 @@ import tally  # noqa: E402
 # What the script itself calls, and what it looks for.
 SHELL_TOOLS = ('sh', 'cat', 'env')
 WANTED = ('cc', 'meson', 'ninja', 'pkg-config', 'python3', 'gzip', 'cmp', 'nm', 'g++', 'clang-14',
-          'clang-format-14', 'setarch', 'spin')
+          'clang-format-14', 'setarch', 'spin', 'valgrind')
 FAKE_APT = '''echo "apt-get $*" >>"$LOG"
 case $* in *install*)
     for name in $INSTALLS; do printf '#!/bin/sh\\nexit 0\\n' >"$BIN/$name"; done
