@@ -232,3 +232,26 @@ T_TEST(metrics, dropped_jobs_are_taken_but_not_executed)
 	t_assert_u64_eq(wp_load_rlx_u64(&ran), 0);
 	wp_pool_destroy(pool);
 }
+
+static void look_for_a_job(void *self, size_t n)
+{
+	(void)n;
+	wp_add_rlx_u64(self, 1);
+	t_assert(wp_job_current() == NULL);
+}
+
+T_TEST(metrics, between_jobs_there_is_no_current_one)
+{
+	static wp_atomic_u64 looks, ran;
+	struct wp_metrics_ops ops = wp_metrics_noop;
+	struct wp_options o = WP_OPTIONS_INIT;
+	ops.batch_dec_queued = look_for_a_job;
+	o.workers = 1;
+	o.metrics = &ops;
+	o.metrics_self = &looks;
+	struct wp_pool *pool = pool_make(&o);
+	t_assert_int_eq(wp_submit(pool, count_fn, &ran), 0);
+	pool_wait(pool);
+	t_assert_u64_eq(wp_load_rlx_u64(&looks), 1);
+	pool_end(pool);
+}

@@ -205,6 +205,7 @@ T_TEST(pool, destroy_of_nothing)
 	t_assert_int_eq(wp_pool_wait(NULL, 0), WP_EINVAL);
 	t_assert_int_eq(wp_pool_shutdown(NULL, 0, NULL), WP_EINVAL);
 	t_assert_int_eq(wp_pool_stop(NULL, NULL), WP_EINVAL);
+	t_assert(wp_pool_is_closed(NULL));
 }
 
 /* ---- threads ---- */

@@ -112,6 +112,7 @@ T_TEST(quota, v1_contents)
 		{ "9223372036854775807\n", "1000\n", UINT_MAX },
 		{ "99999999999999999999\n", "100000\n", 0 },
 		{ "400000 100000\n", "100000\n", 0 },
+		{ "400000\n", "100000 5\n", 0 },
 	};
 	begin();
 	machine("4:memory:/m\n3:cpu,cpuacct:/app\n0::/\n", V1_MOUNT("/", CPU));
@@ -290,6 +291,9 @@ T_TEST(quota, names_may_contain_anything)
 	put("/my\\09\\4/cpu.max", "400000 100000\n");
 	machine("0::/\n", V2_MOUNT("/", "/my\\09\\4"));
 	t_assert_int_eq(quota(), 4);
+	put("/b\\0x0\\00x\\400\\/0\\0/\\08x/cpu.max", "700000 100000\n");
+	machine("0::/\n", V2_MOUNT("/", "/b\\0x0\\00x\\400\\/0\\0/\\08x"));
+	t_assert_int_eq(quota(), 7);
 	put("/a - b/cpu.max", "500000 100000\n");
 	machine("0::/\n", V2_MOUNT("/", "/a\\040-\\040b"));
 	t_assert_int_eq(quota(), 5);

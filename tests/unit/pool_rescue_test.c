@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Jobs that a worker holds behind a long one are run by the other worker although that one waits
+ * inside a job: by the handshake of engine/rescue.h, and by nobody else.
+ */
+#include <stdlib.h>
+
+#include "hooks.h"
+#include "pool.h"
+
+#define TRIES 200u
+
+struct scene {
+	struct wp_pool *pool;
+	wp_atomic_u64 counter;
+	wp_atomic_u32 waiting; /* a job is about to wait for the long one */
+	wp_atomic_u32 enough;  /* the flow of cheap jobs may end */
+	uint32_t waiter;       /* the worker of the job that waits */
+	/* The long job ran on the other worker, held jobs, and they were taken from it. */
+	bool rescued;
+};
+
+/* Long: until the jobs behind it are taken from the worker that holds them. */
+static int long_job(void *payload)
+{
+	struct scene *scene = payload;
+	unsigned me = wp_job_current()->worker;
+	struct wp__worker *w = &scene->pool->workers[me];
+	bool held = wp_load_rlx_u32(&w->left) > 0 && me != scene->waiter;
+	wp_store_rlx_u32(&scene->enough, 1);
+	if (!held)
+		return 0;
+	/* `left` is its owner's; whoever rescues says so by a bit that the owner takes away. */
+	pool_until(wp_load_rlx_u32(&w->interrupt) & WP__RESCUED);
+	scene->rescued = true;
+	return 0;
+}
+
+static int waiting_job(void *payload)
+{
+	struct scene *scene = payload;
+	struct wp_job job = { .fn = long_job, .payload = scene };
+	scene->waiter = wp_job_current()->worker;
+	wp_store_rel_u32(&scene->waiting, 1);
+	return wp_submit_wait(scene->pool, &job);
+}
+
+/* One try: the other worker is in the flow of cheap jobs when the long one comes. */
+static void play(struct scene *scene)
+{
+	wp_store_rlx_u32(&scene->waiting, 0);
+	wp_store_rlx_u32(&scene->enough, 0);
+	t_assert_int_eq(wp_submit(scene->pool, waiting_job, scene), 0);
+	while (!wp_load_rlx_u32(&scene->enough)) {
+		struct wp_job jobs[64];
+		for (unsigned i = 0; i < 64; i++)
+			jobs[i] = (struct wp_job){ .fn = count_fn, .payload = &scene->counter };
+		t_assert_int_eq((int)wp_submit_batch(scene->pool, jobs, 64), 64);
+	}
+	pool_wait(scene->pool);
+}
+
+T_TEST(pool_rescue, from_inside_a_job)
+{
+	struct scene scene = { .pool = pool_of(2, 4096, 64) };
+	for (unsigned i = 0; i < TRIES && !scene.rescued; i++) {
+		pool_make_cheap(scene.pool, &scene.counter);
+		play(&scene);
+	}
+	t_assert(scene.rescued);
+	pool_end(scene.pool);
+}
