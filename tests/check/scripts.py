@@ -116,11 +116,11 @@ def check_options():
         return subprocess.run([os.path.join(TREE, 'tools', name), *arguments], cwd='/', text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
 
-    for name in ('setup', 'run', 'test', 'soak'):
+    for name in ('setup', 'run', 'test', 'soak', 'coverage', 'explore'):
         expect(f'{name} --help', run(name, '--help').returncode == 0)
         expect(f'{name} --nonsense', run(name, '--nonsense').returncode == 2)
     expect('lanes', [line.split()[0] for line in run('test', '--list').stdout.splitlines()] ==
-           ['gcc', 'clang', 'asan', 'tsan'])
+           ['gcc', 'clang', 'asan', 'tsan', 'coverage'])
     expect('no such lane', run('test', '--lane', 'gcc,nonsense').returncode == 2)
     expect('no such file', run('run', '/nonexistent').returncode == 2)
 

@@ -29,13 +29,18 @@ def cases(entry):
     return passed, failed, skipped
 
 
-def main():
+def count(path):
+    """[passed, failed, skipped] of a whole run."""
     totals = [0, 0, 0]
-    with open(sys.argv[1], encoding='utf-8') as f:
+    with open(path, encoding='utf-8') as f:
         for line in f:
             for i, n in enumerate(cases(json.loads(line))):
                 totals[i] += n
-    print(*totals)
+    return totals
+
+
+def main():
+    print(*count(sys.argv[1]))
 
 
 if __name__ == '__main__':
