@@ -57,10 +57,13 @@ T_TEST(segqueue_valid, segments)
 	struct wp_queue *q = three_jobs();
 	struct wp__segqueue *lane = lane_of(q);
 	struct wp__segment *full = (struct wp__segment *)(void *)lane->pool.memory;
-	/* All copied out and still installed; more than published; slots beyond the end. */
+	/* All copied out and still installed; more than published; the mark of another use. */
 	expect_noticed_u32(q, &full->done, SIZE);
 	expect_noticed_u32(q, &full->done, SIZE + 1);
-	expect_noticed_u64(q, &wp__segment_ready(full)[0], 7);
+	full->uses++;
+	t_assert(!wp__segqueue_is_valid(lane));
+	full->uses--;
+	t_assert(wp__segqueue_is_valid(lane));
 	/* A segment that is neither in use nor free. */
 	expect_noticed_u32(q, &lane->pool.touched, wp_load_rlx_u32(&lane->pool.touched) + 1);
 	wp_queue_destroy(q);
