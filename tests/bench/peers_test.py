@@ -132,7 +132,7 @@ class Run(unittest.TestCase):
         for one, cell in zip(result, rows[0].split()[1::2]):
             self.assertAlmostEqual(one['ns_per_job']['median'] / float(cell), 1, 1)
         for one, cell in zip(result, rows[0].split()[2::2]):
-            self.assertEqual(cell, f'{one["ratio_to_wpool"]["median"]:.2f}x')
+            self.assertEqual(cell, f'{table.factor(one["ratio_to_wpool"]["median"])}x')
         self.assertIn('wpool_submit_batch: of all pools, bulk, the closest is mutex_pool_batch',
                       self.done.stdout)
 
@@ -270,6 +270,20 @@ class Arithmetic(unittest.TestCase):
                  self.case('other', 'other', (100,), workers=None)]
         base = measure.baselines(cases)
         self.assertEqual(measure.ratio(cases[2], base[('pool', 1, None), False])['median'], 10)
+
+    def test_the_widest_table_fits(self):
+        cases = []
+        for program, name, ns in (('wpool', 'wpool', 20),
+                                  ('other', 'a_peer_with_a_long_name', 1e5)):
+            for producers, workers in measure.QUEUE_SHAPES:
+                case = self.case(program, name, (ns,), 'plain', workers)
+                case.peer.loops = measure.LOOPS
+                case.producers = producers
+                cases.append(case)
+        lines = list(table.report(cases, measure.Raw('none', True), []))
+        row = next(line for line in lines if line.startswith('a_peer'))
+        self.assertEqual(row.split()[1:], ['100000*', '5000x'] * 5)
+        self.assertLessEqual(max(map(len, lines)), 100, lines)
 
     def test_closest_over_all_shapes(self):
         cases = [self.case('wpool', 'wpool_submit', (10,)),

@@ -5,15 +5,20 @@ import textwrap
 
 from driver import measure
 
-NAME = 26
+NAME = 25
+CELL = 15  # five of them fit
 
 
 def line(name, cells):
-    return f'{name:<{NAME}}' + ''.join(f'{cell:>17}' for cell in cells)
+    return f'{name:<{NAME}}' + ''.join(f'{cell:>{CELL}}' for cell in cells)
 
 
 def figure(ns):
     return f'{ns:.1f}' if ns < 1000 else f'{ns:.0f}'
+
+
+def factor(ratio):
+    return f'{ratio:.2f}' if ratio < 100 else f'{ratio:.0f}'
 
 
 def cell(cases, base):
@@ -23,8 +28,8 @@ def cell(cases, base):
         return 'failed' if any(c.failure for c in cases) else '-'
     mark = '*' if case.loop == 'plain' and len(case.peer.loops) > 1 else ''
     ratio = measure.ratio(case, base) if base else None
-    times = f'{ratio["median"]:6.2f}x' if ratio else ' ' * 7
-    return f'{figure(measure.median_of(case))}{mark} {times}'
+    times = f'{factor(ratio["median"])}x' if ratio else ''
+    return f'{figure(measure.median_of(case))}{mark} {times:>6}'
 
 
 def block(cases, columns, base):
