@@ -75,7 +75,8 @@ WP_API struct wp_job *wp_producer_reserve(struct wp_producer *producer, size_t *
 /*
  * Submits the first n of the reserved jobs; n is at most what reserve gave. Should the pool have
  * been closed since, they are refused together: their cleanups run in this call, and they count as
- * rejected.
+ * rejected. Jobs with a context (ctx.h) are accepted like all others, and not run if it has ended
+ * by the time a worker comes to them.
  */
 WP_API void wp_producer_commit(struct wp_producer *producer, size_t n);
 

@@ -7,6 +7,8 @@
 #include "base/os.h"
 #include "engine/run.h"
 #include "engine/submit.h"
+#include "work/ctx.h"
+#include "work/job.h"
 
 /* Where orphans submit: closed; their `stop` is its tail, so nobody ever writes to it. */
 static struct wp__segqueue closed_lane = {
@@ -154,6 +156,14 @@ struct wp_job *wp__producer_reserve(struct wp_producer *p, size_t *n)
 	return jobs;
 }
 
+/* Jobs that were filled in place hold a reference to their context like all others. */
+static void take_references(const struct wp_job *jobs, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (wp_unlikely(jobs[i].ctx != NULL))
+			wp__ctx_ref(jobs[i].ctx, 1);
+}
+
 void wp__producer_commit(struct wp_producer *p, size_t n)
 {
 	wp__producer_enter(p);
@@ -161,6 +171,7 @@ void wp__producer_commit(struct wp_producer *p, size_t n)
 	int error = 0;
 	struct wp_job *jobs = wp__single_reserve(&p->end, &count, &error);
 	if (jobs) {
+		take_references(jobs, n);
 		int pushed = wp__single_commit(&p->end, n);
 		if (pushed >= 0)
 			accept(p, pushed, n);
@@ -173,6 +184,5 @@ void wp__producer_commit(struct wp_producer *p, size_t n)
 	refuse(p, n, error);
 	/* They are the caller's no more, and nobody else will. */
 	for (size_t i = 0; jobs && i < n; i++)
-		if (jobs[i].cleanup)
-			jobs[i].cleanup(jobs[i].payload);
+		wp__job_finish(&jobs[i]);
 }

@@ -393,6 +393,40 @@ T_TEST(pool_ctx_blocked, dropped_jobs_let_go_of_their_context)
 	expect_only_reference(ended);
 }
 
+/* ---- filled in place ---- */
+
+T_TEST(pool_ctx_blocked, jobs_filled_in_place_hold_their_context)
+{
+	struct wp_pool *pool = pool_of(1, 64, 8);
+	struct wp_producer *producer;
+	struct wp_ctx *ctx = make(NULL, WP_FOREVER), *ended = make(NULL, WP_FOREVER);
+	wp_ctx_cancel(ended, 0);
+	t_assert_int_eq(wp_producer_open(&producer, pool), 0);
+	for (int i = 0; i < 30; i++) {
+		size_t n = 1;
+		struct wp_job *job = wp_producer_reserve(producer, &n);
+		t_assert(job != NULL);
+		*job = job_in(i % 3 == 0 ? NULL : i % 3 == 1 ? ctx : ended);
+		wp_producer_commit(producer, 1);
+	}
+	pool_wait(pool);
+	t_assert_u64_eq(wp_load_rlx_u64(&ran), 20);
+	t_assert_u64_eq(wp_load_rlx_u64(&cleaned), 30);
+	t_assert_u64_eq(pool_stats(pool).cancelled, 10);
+	/* Refused at the commit: cleaned up there, and the reference given back. */
+	size_t n = 1;
+	struct wp_job *job = wp_producer_reserve(producer, &n);
+	t_assert(job != NULL);
+	*job = job_in(ctx);
+	t_assert_int_eq(wp_pool_shutdown(pool, WP_FOREVER, NULL), 0);
+	wp_producer_commit(producer, 1);
+	t_assert_u64_eq(pool_stats(pool).rejected_closed, 1);
+	wp_producer_close(producer);
+	wp_pool_destroy(pool);
+	expect_only_reference(ctx);
+	expect_only_reference(ended);
+}
+
 /* ---- jobs that sleep ---- */
 
 static int sleeps_in_ctx(void *payload)
