@@ -195,7 +195,7 @@ void wp_queue_close(struct wp_queue *q)
 		wp__segqueue_close(&q->lane);
 	} else if (wp__single_begin_close(&q->lane)) {
 		wp__single_heavy_fence(q->lane.light);
-		wp__single_finish_close(&q->lane);
+		(void)wp__single_finish_close(&q->lane);
 	}
 }
 

@@ -9,7 +9,13 @@
 static inline uint64_t load_tail(const struct wp__segqueue *q)
 {
 	/* [G5] acq: the fence before a single producer's store of tail; pairs with [G1] */
-	return wp_load_acq_u64(&q->tail);
+	uint64_t tail = wp_load_acq_u64(&q->tail);
+	if (q->single && !q->light) {
+		WP_POINT("G6");
+		/* [G6] sc: there this thread has not passed the closer's fence; pairs with [G2] */
+		wp_fence_sc();
+	}
+	return tail;
 }
 
 static bool is_closed(const struct wp__segqueue *q, uint64_t tail)
@@ -87,7 +93,7 @@ uint64_t wp__segqueue_accepted(const struct wp__segqueue *q)
 	uint64_t end;
 	/* Relaxed: who learnt of a job by an acquire reads no older tail than its push's. */
 	for (unsigned round = 0; !end_position(q, load_tail(q), &end); round++)
-		wp__back_off(round); /* the closer is two instructions from storing it */
+		wp__back_off(round); /* the closer stores it next, or after his heavy fence */
 	return (end - q->first) >> 2;
 }
 

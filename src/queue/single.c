@@ -146,13 +146,17 @@ bool wp__single_wake(struct wp__segqueue *lane)
 bool wp__single_begin_close(struct wp__segqueue *lane)
 {
 	/* Relaxed: [G2] orders it before the look at tail. */
-	return !(wp_or_rlx_u32(&lane->signal, WP__SIGNAL_CLOSED) & WP__SIGNAL_CLOSED);
+	wp_or_rlx_u32(&lane->signal, WP__SIGNAL_CLOSED);
+	WP_POINT("C3");
+	return !(wp_load_rlx_u64(&lane->final) & 1);
 }
 
-void wp__single_finish_close(struct wp__segqueue *lane)
+bool wp__single_finish_close(struct wp__segqueue *lane)
 {
 	/* Relaxed: the heavy fence came before; final stands for itself. */
-	uint64_t tail = wp_load_rlx_u64(&lane->tail) & WP__POSITION;
-	wp_store_rlx_u64(&lane->final, tail | 1);
+	uint64_t tail = wp_load_rlx_u64(&lane->tail) & WP__POSITION, missing = 0;
+	if (!wp_cas_strong_rlx_u64(&lane->final, &missing, tail | 1))
+		return false;
 	wp__room_wake(lane, UINT32_MAX);
+	return true;
 }

@@ -18,7 +18,8 @@
  *            and has to make the lane known again before it returns.
  *   CLOSED   `final` is tail as it was found after the fence. A push that sees CLOSED waits for
  *            `final`: with a ticket below it it was in time, and goes on; else it is refused, its
- *            slot is never published, and tail stays where no consumer comes.
+ *            slot is never published, and tail stays where no consumer comes. Of several closers
+ *            each looks, and the first to store `final` decides.
  *
  * Where membarrier is missing the lane is not `light`: the producer executes a fence instead of the
  * compiler barrier, and so does the other side. Should the call fail later on (a filter on system
@@ -36,7 +37,7 @@
  *                 slot of the ticket at p == slot_origin + 8 p,  its mark == mark_origin + p / 4
  *
  * Progress. A push does a bounded number of steps, but for the wait for `final`, which the closer
- * stores within a few instructions, and for a segment of the lane's earlier lap that a preempted
+ * stores right after his heavy fence, and for a segment of the lane's earlier lap that a preempted
  * consumer has not finished copying out of.
  */
 #ifndef WP_QUEUE_SINGLE_H
@@ -156,8 +157,13 @@ void wp__single_put_to_sleep(struct wp__segqueue *lane);
 /* Clears ASLEEP; true to the one who did: he makes the lane known to consumers. */
 bool wp__single_wake(struct wp__segqueue *lane);
 
-/* Sets CLOSED; true to the first: he passes a heavy fence, then calls wp__single_finish_close. */
+/*
+ * Sets CLOSED. True while `final` is missing, and not to the first only: whoever is told so passes
+ * a heavy fence, then calls wp__single_finish_close. So each close that has returned has a `final`
+ * behind it, and no push that begins later can still be in time.
+ */
 bool wp__single_begin_close(struct wp__segqueue *lane);
-void wp__single_finish_close(struct wp__segqueue *lane);
+/* True to exactly one: the tail that he found is `final`, and waiting producers were woken. */
+bool wp__single_finish_close(struct wp__segqueue *lane);
 
 #endif
