@@ -7,10 +7,12 @@
 #define WP_API          __attribute__((visibility("default")))
 #define WP_NODISCARD    __attribute__((warn_unused_result))
 #define WP_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#define WP_NORETURN     __attribute__((noreturn))
 #else
 #define WP_API
 #define WP_NODISCARD
 #define WP_PRINTF(f, a)
+#define WP_NORETURN
 #endif
 
 #ifdef __cplusplus

@@ -25,7 +25,10 @@ struct wp_pool;
  */
 typedef int (*wp_job_fn)(void *payload);
 
-/* Runs once per accepted job, whatever became of it; usually frees the payload. */
+/*
+ * Runs once per accepted job, whatever became of it; usually frees the payload. When it gives up
+ * itself (wp_panic) it counts as having run.
+ */
 typedef void (*wp_cleanup_fn)(void *payload);
 
 /*
@@ -55,6 +58,21 @@ struct wp_job_info {
  * pool, wp_submit_wait).
  */
 WP_API const struct wp_job_info *wp_job_current(void);
+
+/*
+ * Gives the running job up, from any depth of calls; does not return. The job counts as panicked,
+ * its result is WP_EPANIC, wp_error_handler is told code (0 stands for WP_EPANIC), the message (as
+ * by printf, up to 255 bytes) and a backtrace; then its cleanup runs, and the worker goes on with
+ * its next job. A job that runs others while it waits is not touched when one of those gives up.
+ *
+ * From a cleanup or an error handler: ends that call, which is counted (wp_stats.handler_panics).
+ * Outside a job, also on a thread that a job has started, it prints the message to standard error
+ * and aborts the process. Not for metrics functions.
+ *
+ * The stack between this call and the worker is abandoned as if by longjmp: nothing in it is told.
+ * What the job held, such as locks, memory and files, stays held unless its cleanup releases it.
+ */
+WP_API WP_NORETURN void wp_panic(int code, const char *fmt, ...) WP_PRINTF(2, 3);
 
 WP_END_DECLS
 

@@ -34,21 +34,35 @@ enum wp_queue_type {
 /* "FIFO", or "unknown". */
 WP_API const char *wp_queue_type_name(enum wp_queue_type type);
 
-/* What on_error is told about a job that did not return 0. Valid during the call. */
+/*
+ * What on_error is told about a job that did not return 0, or gave up. Valid during the call.
+ * Later versions may add fields at the end.
+ */
 struct wp_job_error {
 	struct wp_pool *pool;
 	uint64_t job_id;     /* as in struct wp_job_info */
 	unsigned worker;     /* index of the worker that ran it */
 	unsigned attempt;    /* which try this was, from 1 */
-	int code;            /* what the job returned */
-	const char *message; /* wp_strerror(code) where code is a known error, else "job failed" */
+	int code;            /* what the job returned, or gave to wp_panic */
+	const char *message; /* of wp_panic; else wp_strerror(code) where code is a known error,
+	                        else "job failed" */
 	wp_job_fn fn;        /* the job */
 	void *payload;       /* not yet cleaned up */
+	struct wp_ctx *ctx;  /* the job's own context, or NULL */
+	int result;          /* what wp_submit_wait returns: code, or WP_EPANIC */
+	/*
+	 * Where the job gave up: return addresses, innermost first, and a line of text for each,
+	 * "#0 function+0x1a (object) [address]". 0 and "" for a job that returned. Functions are
+	 * named if the dynamic linker knows them (link a program with -rdynamic).
+	 */
+	unsigned frame_count;
+	void *const *frames;
+	const char *backtrace;
 };
 
 /*
- * Called on the worker's thread, possibly on several at once, after the job returned and before
- * its cleanup. It may submit jobs; it must not wait for, shut down or destroy the pool. Not called
+ * Called on the worker's thread, possibly on several at once, after the job returned or gave up
+ * and before its cleanup. It may submit jobs; it must not wait for, shut down or destroy the pool. Not called
  * for jobs that are not run.
  */
 typedef void (*wp_error_handler)(void *self, const struct wp_job_error *error);
@@ -142,8 +156,8 @@ WP_API int wp_pool_wait_ctx(struct wp_pool *pool, struct wp_ctx *ctx, uint64_t d
  * running is 0 in a final report.
  */
 struct wp_stop_report {
-	uint64_t completed; /* ran to their end, whatever they returned */
-	uint64_t failed;    /* of these, returned something other than 0 */
+	uint64_t completed; /* ran, whatever they returned */
+	uint64_t failed;    /* of these, returned something other than 0, or gave up */
 	uint64_t cancelled; /* not run because their context had ended */
 	uint64_t dropped;   /* not run because of wp_pool_stop */
 	uint64_t running;   /* queued or running when the call gave up */
@@ -171,6 +185,13 @@ WP_API int wp_pool_shutdown_ctx(
  * WP_EINVAL. May be called after or during a shutdown, to cut it short.
  */
 WP_API int wp_pool_stop(struct wp_pool *pool, struct wp_stop_report *report);
+
+/*
+ * The last error of a job: its code, or 0 when there was none. Where message is not NULL, its
+ * message is copied there, cut to size - 1 bytes and ended with a zero. Kept whether there is an
+ * error handler or not. WP_EINVAL: pool is NULL. Any thread.
+ */
+WP_API int wp_pool_last_error(const struct wp_pool *pool, char *message, size_t size);
 
 /* Whether shutdown, stop or destroy has begun: submits return WP_ECLOSED. */
 WP_API bool wp_pool_is_closed(const struct wp_pool *pool);

@@ -24,7 +24,7 @@ struct wp_stats {
 	uint64_t queued;        /* accepted and not yet taken by a worker */
 	uint64_t running;       /* taken and not yet finished */
 	uint64_t submitted;     /* accepted */
-	uint64_t completed;     /* ran to their end */
+	uint64_t completed;     /* ran, whatever became of them */
 	uint64_t failed;        /* of these, returned something other than 0 */
 	uint64_t panicked;      /* of these, gave up */
 	uint64_t cancelled;     /* not run: their context had ended */
@@ -35,14 +35,15 @@ struct wp_stats {
 	uint64_t rejected_cancelled;
 	uint64_t run_ns_average; /* run time of a job, with what it waited */
 	uint64_t run_ns_max;     /* the longest; only with options.timing, else 0 */
-	int last_error;          /* what the last failed job returned, or 0 */
+	int last_error;          /* code of the last job that failed or gave up, or 0 */
 	uint64_t uptime_ns;
 	uint64_t segments_touched;
 	uint64_t segments_free;
 	uint64_t segments_reused;
-	uint64_t batches; /* claims that found jobs */
-	uint64_t parks;   /* times a worker went to sleep */
-	uint64_t wakes;   /* times one was woken for work */
+	uint64_t batches;        /* claims that found jobs */
+	uint64_t parks;          /* times a worker went to sleep */
+	uint64_t wakes;          /* times one was woken for work */
+	uint64_t handler_panics; /* cleanups and error handlers that gave up */
 };
 
 #define WP_STATS_INIT                           \

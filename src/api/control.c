@@ -5,6 +5,7 @@
 #include <wpool/pool.h>
 #include <wpool/stats.h>
 
+#include "engine/error.h"
 #include "engine/lifecycle.h"
 #include "engine/pool.h"
 #include "work/ctx.h"
@@ -102,4 +103,12 @@ int wp_pool_stats(const struct wp_pool *pool, struct wp_stats *out)
 	/* Reading takes the pool's mutex and changes nothing else. */
 	wp__pool_stats((struct wp_pool *)(uintptr_t)pool, out);
 	return 0;
+}
+
+int wp_pool_last_error(const struct wp_pool *pool, char *message, size_t size)
+{
+	if (!pool)
+		return WP_EINVAL;
+	/* As above. */
+	return wp__error_last((struct wp_pool *)(uintptr_t)pool, message, size);
 }

@@ -22,6 +22,7 @@ enum wp_fault_site {
 	WP_FAULT_SET_AFFINITY, /* wp__os_set_affinity */
 	WP_FAULT_READ_FILE,    /* wp__os_read_file */
 	WP_FAULT_TOPOLOGY,     /* loading the machine's topology */
+	WP_FAULT_BACKTRACE,    /* wp__os_backtrace */
 	WP_FAULT_SITES
 };
 

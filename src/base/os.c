@@ -2,7 +2,9 @@
 #define _GNU_SOURCE
 #include "base/os.h"
 
+#include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
@@ -203,6 +205,73 @@ void wp__os_mutex_lock(struct wp__mutex *mutex)
 void wp__os_mutex_unlock(struct wp__mutex *mutex)
 {
 	pthread_mutex_unlock(&mutex->handle);
+}
+
+/* ---- giving up ---- */
+
+static void avert_end(void *arg)
+{
+	struct wp__escape *escape = arg;
+	escape->thread_ends = true;
+	longjmp(escape->to, 1);
+}
+
+/*
+ * The jump from the handler back into the frame that pushed it is what POSIX leaves undefined and
+ * glibc provides: it is as if the handler's caller did not go on unwinding. The pop takes the
+ * handler away, and with it all that were pushed by frames which are gone.
+ */
+bool wp__os_try(struct wp__escape *escape, void (*body)(void *arg), void *arg)
+{
+	volatile bool returned = false;
+	escape->thread_ends = false;
+	pthread_cleanup_push(avert_end, escape);
+	if (_setjmp(escape->to) == 0) {
+		body(arg);
+		returned = true;
+	}
+	pthread_cleanup_pop(0);
+	return returned;
+}
+
+void wp__os_escape(struct wp__escape *escape)
+{
+	longjmp(escape->to, 1);
+}
+
+unsigned wp__os_backtrace(void **frames, unsigned max)
+{
+	if (WP_FAULT(WP_FAULT_BACKTRACE))
+		return 0;
+	int saved = errno;
+	int count = backtrace(frames, max > INT_MAX ? INT_MAX : (int)max);
+	errno = saved;
+	return count > 0 ? (unsigned)count : 0;
+}
+
+void wp__os_symbolize(void *const *frames, unsigned count, char *text, size_t size)
+{
+	size_t used = 0;
+	text[0] = '\0';
+	for (unsigned i = 0; i < count && used < size; i++) {
+		Dl_info info = { 0 };
+		int length;
+		/* A return address may be the first one behind a function that does not return. */
+		bool known = dladdr((char *)frames[i] - 1, &info) != 0;
+		const char *object = known && info.dli_fname ? info.dli_fname : "?";
+		const char *slash = strrchr(object, '/');
+		object = slash ? slash + 1 : object;
+		if (known && info.dli_sname)
+			length = snprintf(text + used, size - used, "#%u %s+0x%zx (%s) [%p]\n", i,
+				info.dli_sname,
+				(size_t)((char *)frames[i] - (char *)info.dli_saddr), object,
+				frames[i]);
+		else
+			length = snprintf(text + used, size - used, "#%u +0x%zx (%s) [%p]\n", i,
+				known ? (size_t)((char *)frames[i] - (char *)info.dli_fbase) : 0,
+				object, frames[i]);
+		used += length > 0 ? (size_t)length : 0;
+	}
 }
 
 void wp__os_die(const char *message)

@@ -9,6 +9,7 @@
 #define WP_BASE_OS_H
 
 #include <pthread.h>
+#include <setjmp.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -105,6 +106,36 @@ void wp__os_mutex_init(struct wp__mutex *mutex);
 void wp__os_mutex_destroy(struct wp__mutex *mutex);
 void wp__os_mutex_lock(struct wp__mutex *mutex);
 void wp__os_mutex_unlock(struct wp__mutex *mutex);
+
+/* ---- giving up ---- */
+
+/* A place to escape to, in a frame that is still there. */
+struct wp__escape {
+	jmp_buf to;
+	bool thread_ends; /* it was not wp__os_escape, but pthread_exit or a cancellation */
+};
+
+/*
+ * Calls body(arg). True: it returned. False: somewhere inside of it this thread called
+ * wp__os_escape, or was about to end; that has been averted, and the thread lives on, but will not
+ * be cancelled any more. What was on the stack is gone without notice, but for handlers
+ * (pthread_cleanup_push, destructors of C++) when the thread was about to end.
+ */
+bool wp__os_try(struct wp__escape *escape, void (*body)(void *arg), void *arg);
+_Noreturn void wp__os_escape(struct wp__escape *escape);
+
+/*
+ * The return addresses on the calling thread's stack, innermost first; how many. The first call in
+ * a process loads what is needed and allocates; later ones do not, and may be made in the handler
+ * of a fault.
+ */
+unsigned wp__os_backtrace(void **frames, unsigned max);
+
+/*
+ * One line for each frame, "#0 function+0x1a (object) [address]", as far as they fit; always ends
+ * with a zero. Names are those that the dynamic linker knows. Allocates nothing.
+ */
+void wp__os_symbolize(void *const *frames, unsigned count, char *text, size_t size);
 
 /* Writes the message to standard error and aborts the process. */
 _Noreturn void wp__os_die(const char *message);

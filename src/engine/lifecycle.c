@@ -4,6 +4,7 @@
 #include <wpool/error.h>
 
 #include "base/hooks.h"
+#include "engine/error.h"
 #include "engine/lanes.h"
 #include "engine/rescue.h"
 #include "work/ctx.h"
@@ -13,6 +14,7 @@
 struct totals {
 	uint64_t finished, completed, failed, cancelled, dropped, batches, parks, wakes, busy_ticks;
 	uint64_t run_ticks_max;
+	uint64_t panicked, handler_panics;
 };
 
 static struct totals sum_up(struct wp_pool *pool)
@@ -27,6 +29,8 @@ static struct totals sum_up(struct wp_pool *pool)
 		t.completed += wp_load_rlx_u64(&w->completed);
 		t.failed += wp_load_rlx_u64(&w->failed);
 		t.cancelled += wp_load_rlx_u64(&w->cancelled);
+		t.panicked += wp_load_rlx_u64(&w->panicked);
+		t.handler_panics += wp_load_rlx_u64(&w->handler_panics);
 		t.dropped += wp_load_rlx_u64(&w->dropped);
 		t.batches += wp_load_rlx_u64(&w->batches);
 		t.parks += wp_load_rlx_u64(&w->parks);
@@ -106,7 +110,7 @@ void wp__pool_report(struct wp_pool *pool, struct wp_stop_report *report)
 	uint64_t accepted = wp__lanes_accepted(pool);
 	*report = (struct wp_stop_report){
 		.completed = t.completed,
-		.failed = t.failed,
+		.failed = t.failed + t.panicked,
 		.cancelled = t.cancelled,
 		.dropped = t.dropped,
 		.running = accepted - t.completed - t.cancelled - t.dropped,
@@ -137,6 +141,7 @@ void wp__pool_stats(struct wp_pool *pool, struct wp_stats *out)
 		.completed = t.completed,
 		.failed = t.failed,
 		.cancelled = t.cancelled,
+		.panicked = t.panicked,
 		.dropped = t.dropped,
 		.rejected_full = wp_load_rlx_u64(&pool->rejected[WP__REJECT_FULL]),
 		.rejected_timeout = wp_load_rlx_u64(&pool->rejected[WP__REJECT_TIMEOUT]),
@@ -144,7 +149,7 @@ void wp__pool_stats(struct wp_pool *pool, struct wp_stats *out)
 		.rejected_cancelled = wp_load_rlx_u64(&pool->rejected[WP__REJECT_CANCELLED]),
 		.run_ns_average = t.completed ? busy_ns / t.completed : 0,
 		.run_ns_max = wp__ticks_to_ns(pool, t.run_ticks_max),
-		.last_error = (int)wp_load_rlx_u32(&pool->last_error),
+		.last_error = wp__error_last(pool, NULL, 0),
 		.uptime_ns = wp__os_now_ns() - pool->started_ns,
 		.segments_touched = wp_load_rlx_u32(&pool->lane.pool.touched),
 		.segments_free = wp__segpool_free(&pool->lane.pool),
@@ -152,5 +157,6 @@ void wp__pool_stats(struct wp_pool *pool, struct wp_stats *out)
 		.batches = t.batches,
 		.parks = t.parks,
 		.wakes = t.wakes,
+		.handler_panics = t.handler_panics,
 	};
 }

@@ -46,6 +46,8 @@ static void init_settings(struct wp_pool *pool, const struct wp_options *o)
 	pool->started_ns = wp__os_now_ns();
 	pool->has_membarrier = wp__os_membarrier_register() == 0;
 	wp__os_mutex_init(&pool->mutex);
+	wp__os_mutex_init(&pool->panic_mutex);
+	wp__guard_prepare();
 }
 
 static int init_lane(struct wp_pool *pool)
@@ -132,6 +134,7 @@ void wp__pool_free(struct wp_pool *pool)
 	wp__lanes_fini(pool);
 	wp__free(pool->workers);
 	wp__segqueue_fini(&pool->lane);
+	wp__os_mutex_destroy(&pool->panic_mutex);
 	wp__os_mutex_destroy(&pool->mutex);
 	wp__free(pool);
 }

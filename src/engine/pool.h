@@ -29,6 +29,7 @@
 #include "base/atomic.h"
 #include "base/layout.h"
 #include "base/os.h"
+#include "engine/guard.h"
 #include "park/eventcount.h"
 #include "park/parking.h"
 #include "queue/segqueue.h"
@@ -58,6 +59,7 @@ struct wp__running {
 	const struct wp_job *jobs;
 	uint64_t first_id;
 	uint32_t index;
+	unsigned outer_phase; /* what the worker was doing around this one */
 };
 
 /* Jobs set aside by a worker that had to make room and could not run them (engine/run.c). */
@@ -80,6 +82,10 @@ struct wp__worker {
 	uint32_t taken_from;      /* see engine/rescue.h */
 	struct wp__worker *stuck; /* whose jobs this worker is to rescue next, or NULL */
 	struct wp__running *running;
+	struct wp__running outermost; /* of the batch; the others lie on the stack */
+	unsigned phase;               /* enum wp__phase; while running */
+	struct wp__escape *escape;    /* of the innermost guard (engine/guard.h) */
+	struct wp__giving_up gave_up;
 	unsigned help_depth;
 	struct wp__spill spill;
 	struct wp_job_info info; /* what wp_job_current shows */
@@ -102,7 +108,7 @@ struct wp__worker {
 
 	/* Counters: written by the worker alone, read by anybody. */
 	_Alignas(WP_ALONE) wp_atomic_u64 finished;
-	wp_atomic_u64 completed, failed, cancelled, dropped;
+	wp_atomic_u64 completed, failed, panicked, cancelled, dropped, handler_panics;
 	wp_atomic_u64 batches, parks, wakes;
 	wp_atomic_u64 busy_ticks, run_ticks_max;
 
@@ -146,7 +152,9 @@ struct wp_pool {
 	_Alignas(
 		WP_ALONE) struct wp__eventcount rest; /* those who wait until the pool is at rest */
 	wp_atomic_u64 rejected[WP__REJECT_REASONS];
-	wp_atomic_u32 last_error;
+	wp_atomic_u64 last_error; /* see engine/error.h */
+	struct wp__mutex panic_mutex;
+	char last_panic[WP__MESSAGE_MAX]; /* under panic_mutex */
 
 	/* See engine/lanes.h: a bit for each lane that workers look at. */
 	_Alignas(WP_ALONE) wp_atomic_u64 awake[WP__LANE_WORDS];

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/hooks.h"
+#include "engine/error.h"
 #include "engine/lanes.h"
 #include "engine/rescue.h"
 #include "engine/worker.h"
@@ -17,36 +18,23 @@
 
 /* ---- one job ---- */
 
-static WP_COLD void report_failure(struct wp__worker *w, const struct wp_job *job, int code)
+/* The worker's job is not running any more. */
+static inline void finish(struct wp__worker *w, const struct wp_job *job)
 {
-	struct wp_pool *pool = w->pool;
-	wp__count(&w->failed, 1);
-	wp_store_rlx_u32(&pool->last_error, (uint32_t)code);
-	if (!pool->options.on_error)
+	/* One branch for the many that have neither. */
+	if (((uintptr_t)job->cleanup | (uintptr_t)job->ctx) == 0)
 		return;
-	const struct wp_job *real = wp__job_unwrap(job);
-	const char *message = wp_strerror(code);
-	if (strcmp(message, "unknown error") == 0)
-		message = "job failed";
-	pool->options.on_error(pool->options.on_error_self,
-		&(struct wp_job_error){
-			.pool = pool,
-			.job_id = w->running->first_id + w->running->index,
-			.worker = w->index,
-			.attempt = 1,
-			.code = code,
-			.message = message,
-			.fn = real->fn,
-			.payload = real->payload,
-		});
+	w->phase = WP__IN_CLEANUP;
+	wp__job_finish(job);
+	w->phase = WP__IN_JOB;
 }
 
 static inline void run_job_untimed(struct wp__worker *w, const struct wp_job *job)
 {
 	int code = job->fn(job->payload);
 	if (wp_unlikely(code != 0))
-		report_failure(w, job, code);
-	wp__job_finish(job);
+		wp__error_failed(w, job, code);
+	finish(w, job);
 }
 
 static WP_COLD void run_job_timed(struct wp__worker *w, const struct wp_job *job)
@@ -83,15 +71,91 @@ static void count_run(struct wp__worker *w, uint64_t n)
 	count_finished(w, n);
 }
 
-/* Its context has ended, or else the pool is being stopped. */
+static void count_skipped(struct wp__worker *w, unsigned phase)
+{
+	wp__count(phase == WP__IN_CANCEL ? &w->cancelled : &w->dropped, 1);
+	count_finished(w, 1);
+}
+
+/* The worker's job, w->running: its context has ended, or else the pool is being stopped. */
 static WP_COLD void skip_job(struct wp__worker *w, const struct wp_job *job)
 {
 	int ended = wp__ctx_err(job->ctx);
-	wp__job_not_run(job, ended ? ended : WP_EDROPPED);
+	unsigned phase = ended ? WP__IN_CANCEL : WP__IN_DROP;
+	wp__job_set_result(job, ended ? ended : WP_EDROPPED);
+	w->phase = phase;
 	wp__job_finish(job);
-	wp__count(ended ? &w->cancelled : &w->dropped, 1);
-	count_finished(w, 1);
+	w->phase = WP__IN_JOB;
+	count_skipped(w, phase);
 }
+
+/* ---- jobs that give up ---- */
+
+static inline const struct wp_job *running_job(const struct wp__worker *w)
+{
+	return &w->running->jobs[w->running->index];
+}
+
+/*
+ * Goes on with the running job where it was given up: see engine/guard.h. It may be given up again,
+ * in its handler and then in its cleanup, and is done after the third time at the latest.
+ */
+static WP_COLD void conclude(void *worker)
+{
+	struct wp__worker *w = worker;
+	const struct wp_job *job = running_job(w);
+	unsigned phase = w->phase;
+	if (phase == WP__IN_JOB) {
+		wp__job_set_result(job, WP_EPANIC);
+		wp__error_panicked(w, job);
+	} else {
+		wp__error_in_handler(w);
+	}
+	if (phase == WP__IN_JOB || phase == WP__IN_HANDLER) {
+		finish(w, job);
+		return;
+	}
+	wp__job_finish_rest(job);
+	w->phase = WP__IN_JOB;
+	if (phase != WP__IN_CLEANUP)
+		count_skipped(w, phase);
+}
+
+static void run_guarded(void *worker)
+{
+	struct wp__worker *w = worker;
+	run_job(w, running_job(w), w->pool->options.timing);
+}
+
+static void skip_guarded(void *worker)
+{
+	struct wp__worker *w = worker;
+	skip_job(w, running_job(w));
+}
+
+/* Does what is to be done with jobs[index] inside of another job, or beside the batch. */
+static void nest(struct wp__worker *w, const struct wp_job *jobs, uint64_t first_id, uint32_t index,
+	void (*what)(void *worker))
+{
+	struct wp__running here = {
+		.outer = w->running,
+		.jobs = jobs,
+		.first_id = first_id,
+		.index = index,
+		.outer_phase = w->phase,
+	};
+	w->running = &here;
+	w->phase = WP__IN_JOB;
+	w->help_depth++;
+	if (wp_unlikely(!wp__guard_run(w, what)))
+		while (!wp__guard_run(w, conclude))
+			;
+	w->help_depth--;
+	w->phase = here.outer_phase;
+	w->running = here.outer;
+}
+
+/* ---- one after the other ---- */
 
 static inline bool discarding(const struct wp__worker *w)
 {
@@ -111,7 +175,7 @@ static inline bool next_of_batch(struct wp__worker *w, uint32_t *index)
 		if (wp_likely(is_to_run(w, &w->batch[*index])))
 			return true;
 		w->batch_skipped++;
-		skip_job(w, &w->batch[*index]);
+		nest(w, w->batch, w->first_id, *index, skip_guarded);
 	}
 	return false;
 }
@@ -123,22 +187,15 @@ static inline bool next_of_batch(struct wp__worker *w, uint32_t *index)
 static void run_nested(struct wp__worker *w, const struct wp_job *jobs, uint64_t first_id,
 	uint32_t index, bool work_left)
 {
-	struct wp__running here = {
-		.outer = w->running, .jobs = jobs, .first_id = first_id, .index = index
-	};
 	wp__worker_step_away(w, work_left);
-	w->running = &here;
-	w->help_depth++;
-	run_job(w, &jobs[index], w->pool->options.timing);
-	w->help_depth--;
-	w->running = here.outer;
+	nest(w, jobs, first_id, index, run_guarded);
 }
 
 /* Runs or skips one job that is not of the batch. */
 static void run_or_skip(struct wp__worker *w, const struct wp_job *job, uint64_t id, bool work_left)
 {
 	if (!is_to_run(w, job)) {
-		skip_job(w, job);
+		nest(w, job, id, 0, skip_guarded);
 		return;
 	}
 	run_nested(w, job, id, 0, work_left);
@@ -228,14 +285,13 @@ void wp__run_fini(struct wp__worker *w)
 
 /* ---- batches ---- */
 
-void wp__run_batch(struct wp__worker *w)
+/* Runs what is left of the batch, and then what was set aside. */
+static void finish_batch(struct wp__worker *w)
 {
 	bool timed = w->pool->options.timing;
-	struct wp__running here = { .outer = NULL, .jobs = w->batch, .first_id = w->first_id };
-	w->running = &here;
-	w->batch_skipped = 0;
-	while (next_of_batch(w, &here.index))
-		run_job(w, &w->batch[here.index], timed);
+	struct wp__running *here = &w->outermost;
+	while (next_of_batch(w, &here->index))
+		run_job(w, &w->batch[here->index], timed);
 	w->running = NULL;
 	/* A rescue has made count smaller. */
 	uint32_t ran = w->count - w->batch_skipped;
@@ -243,6 +299,21 @@ void wp__run_batch(struct wp__worker *w)
 		count_run(w, ran);
 	while (wp_unlikely(run_one_set_aside(w)))
 		;
+}
+
+void wp__run_batch(struct wp__worker *w)
+{
+	w->outermost = (struct wp__running){ .jobs = w->batch, .first_id = w->first_id };
+	w->running = &w->outermost;
+	w->phase = WP__IN_JOB;
+	w->batch_skipped = 0;
+	finish_batch(w);
+}
+
+WP_COLD void wp__run_resume(struct wp__worker *w)
+{
+	conclude(w);
+	finish_batch(w);
 }
 
 /* ---- inside of a job ---- */

@@ -3,7 +3,9 @@
  * Running jobs: what happens to a job between its claim and its end.
  *
  * A worker runs the jobs of its batch in order. User code runs with no lock and no RCU read side
- * held. A job whose context has ended by then is not run: its cleanup runs, it counts as cancelled.
+ * held. It need not return (engine/guard.h): then the job is concluded, and the batch goes on.
+ *
+ * A job whose context has ended by then is not run: its cleanup runs, it counts as cancelled.
  * When the pool is being stopped the jobs that the worker has claimed and not started are dropped:
  * their cleanup runs, they count as dropped. Another worker may take them back: see
  * engine/rescue.h. Whatever becomes of a job, wp__job_finish is the end of it (work/job.h).
@@ -26,6 +28,9 @@
 
 /* Runs, or drops, what the batch holds and then all that was set aside; counts them. */
 void wp__run_batch(struct wp__worker *w);
+
+/* The same from where a job of the batch gave up: w->running is still that job. */
+void wp__run_resume(struct wp__worker *w);
 
 /*
  * Inside a job: takes one job from the lane, and runs it or sets it aside. false: none was ready.

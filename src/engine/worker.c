@@ -366,7 +366,6 @@ static void work(struct wp__worker *w)
 	struct wp__parking *parking = &w->pool->parking;
 	wp_atomic_u64 *progress = &parking->spots[w->index].progress;
 	struct wp__claim claim;
-	become_active(w);
 	for (;;) {
 		wp__count(progress, 1);
 		back_to_looking(w);
@@ -393,13 +392,23 @@ static void set_up_thread(struct wp__worker *w)
 	}
 }
 
+/* What the thread does; anew when a job gave up. */
+static void live(void *worker)
+{
+	struct wp__worker *w = worker;
+	if (w->running)
+		wp__run_resume(w);
+	work(w);
+}
+
 void *wp__worker_main(void *arg)
 {
 	struct wp__worker *w = arg;
 	wp__self = w;
 	wp__rcu_register();
 	set_up_thread(w);
-	work(w);
+	while (!wp__guard_run(w, live))
+		;
 	wp__parking_leave(&w->pool->parking, w->index);
 	wp__rcu_unregister();
 	return NULL;

@@ -15,8 +15,10 @@ static int run_awaited(void *payload)
 static void finish_awaited(void *payload)
 {
 	struct wp__awaited *awaited = payload;
-	if (awaited->job.cleanup)
-		awaited->job.cleanup(awaited->job.payload);
+	wp_cleanup_fn cleanup = awaited->job.cleanup;
+	awaited->job.cleanup = NULL; /* called once, also if it does not return */
+	if (cleanup)
+		cleanup(awaited->job.payload);
 	void (*notify)(void *) = awaited->notify;
 	void *waiter = awaited->waiter;
 	wp__latch_set(&awaited->done);
@@ -32,15 +34,23 @@ struct wp_job wp__job_await(struct wp__awaited *awaited, const struct wp_job *jo
 	};
 }
 
-void wp__job_not_run(const struct wp_job *job, int why)
-{
-	if (job->fn == run_awaited)
-		((struct wp__awaited *)job->payload)->result = why;
-}
-
 const struct wp_job *wp__job_unwrap(const struct wp_job *job)
 {
 	if (job->fn != run_awaited)
 		return job;
 	return &((const struct wp__awaited *)job->payload)->job;
+}
+
+void wp__job_set_result(const struct wp_job *job, int result)
+{
+	if (job->fn == run_awaited)
+		((struct wp__awaited *)job->payload)->result = result;
+}
+
+void wp__job_finish_rest(const struct wp_job *job)
+{
+	if (job->fn == run_awaited)
+		finish_awaited(job->payload);
+	if (job->ctx)
+		wp__ctx_unref(job->ctx, 1);
 }

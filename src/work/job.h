@@ -7,8 +7,8 @@
  *
  * A job that somebody waits for is wrapped in one that keeps its result. The wrapper lies on the
  * waiter's stack. Its run stores the result; its cleanup runs the real job's cleanup and then sets
- * the latch, after which the wrapper may be gone. For a job that is not run wp__job_not_run stores
- * why.
+ * the latch, after which the wrapper may be gone. A job that is not run, or gives up, has no result
+ * of its own: wp__job_set_result. A cleanup may give up, too: wp__job_finish_rest.
  */
 #ifndef WP_WORK_JOB_H
 #define WP_WORK_JOB_H
@@ -33,8 +33,8 @@ struct wp_job wp__job_await(struct wp__awaited *awaited, const struct wp_job *jo
 /* The caller's job, where `job` is a wrapper; else job itself. Before its cleanup. */
 const struct wp_job *wp__job_unwrap(const struct wp_job *job);
 
-/* Records why an accepted job is not run. Before its cleanup. */
-void wp__job_not_run(const struct wp_job *job, int why);
+/* Records why an accepted job is not run, or that it gave up. Before its cleanup. */
+void wp__job_set_result(const struct wp_job *job, int result);
 
 /* The job has run, or will not: cleans up and lets go of its context. */
 static inline void wp__job_finish(const struct wp_job *job)
@@ -47,5 +47,8 @@ static inline void wp__job_finish(const struct wp_job *job)
 	if (wp_unlikely(job->ctx != NULL))
 		wp__ctx_unref(job->ctx, 1);
 }
+
+/* The same when the job's cleanup was called and did not return. */
+void wp__job_finish_rest(const struct wp_job *job);
 
 #endif

@@ -242,6 +242,39 @@ void wp__os_mutex_unlock(struct wp__mutex *mutex)
 	f->own_writes++;
 }
 
+/* ---- giving up ---- */
+
+bool wp__os_try(struct wp__escape *escape, void (*body)(void *arg), void *arg)
+{
+	volatile bool returned = false;
+	escape->thread_ends = false;
+	if (_setjmp(escape->to) == 0) {
+		body(arg);
+		returned = true;
+	}
+	return returned;
+}
+
+void wp__os_escape(struct wp__escape *escape)
+{
+	longjmp(escape->to, 1);
+}
+
+unsigned wp__os_backtrace(void **frames, unsigned max)
+{
+	(void)frames;
+	(void)max;
+	return 0;
+}
+
+void wp__os_symbolize(void *const *frames, unsigned count, char *text, size_t size)
+{
+	(void)frames;
+	(void)count;
+	(void)size;
+	text[0] = '\0';
+}
+
 void wp__os_die(const char *message)
 {
 	rt_fail("died", "%s", message);

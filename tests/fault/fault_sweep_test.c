@@ -51,6 +51,7 @@ static const struct site sites[SITES + 1] = {
 	[WP_FAULT_SET_AFFINITY] = { "set affinity", { EINVAL, EPERM } },
 	[WP_FAULT_READ_FILE] = { "read file", { ENOENT, EMFILE, EACCES } },
 	[WP_FAULT_TOPOLOGY] = { "topology", { ENOMEM, EINVAL, EPERM } },
+	[WP_FAULT_BACKTRACE] = { "backtrace", { ENOMEM } },
 	[DOOR_ALIGNED_ALLOC] = { "aligned_alloc", { ENOMEM } },
 	[DOOR_MMAP] = { "mmap", { ENOMEM, EAGAIN, EPERM } },
 	[DOOR_MADVISE] = { "madvise", { ENOMEM, EINVAL } },

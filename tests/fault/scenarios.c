@@ -51,6 +51,12 @@ static int very_slow_work(void *payload)
 	return work(payload);
 }
 
+static int panic(void *payload)
+{
+	wp_add_rlx_u64(&ledger.run, 1);
+	wp_panic(-7, "%p", payload);
+}
+
 static int gate(void *payload)
 {
 	wp_store_rlx_u32(&ledger.in_gate, 1);
@@ -145,7 +151,7 @@ static void check_ledger(struct wp_pool *pool, const struct wp_stop_report *repo
 	t_assert_u64_eq(s.completed + s.dropped, accepted());
 	t_assert_u64_eq(s.completed, wp_load_rlx_u64(&ledger.run));
 	t_assert_u64_eq(s.failed, wp_load_rlx_u64(&ledger.failed));
-	t_assert_u64_eq(wp_load_rlx_u64(&ledger.errors), s.failed);
+	t_assert_u64_eq(wp_load_rlx_u64(&ledger.errors), s.failed + s.panicked);
 	t_assert_u64_eq(wp_load_rlx_u64(&ledger.cleaned), accepted());
 	t_assert_u64_eq(s.queued + s.running, 0);
 	if (!report)
@@ -435,6 +441,25 @@ static void sleep_and_wake(void)
 	end_pool(pool);
 }
 
+/* Jobs that give up, alone and in a batch with others. */
+static void panics(void)
+{
+	struct wp_options o = options_of(2, 16);
+	struct wp_pool *pool = make_pool(&o);
+	if (!pool)
+		return;
+	struct wp_job job = job_of(panic, 0);
+	EXPECT(wp_submit_wait(pool, &job), WP_EPANIC);
+	struct wp_job jobs[4] = { job, job_of(work, 0), job, job_of(work, -3) };
+	EXPECT(wp_submit_batch(pool, jobs, 4), 4);
+	ledger.accepted += 5;
+	EXPECT(wp_pool_wait(pool, wp_after_ns(LONG_NS)), 0);
+	struct wp_stats s = WP_STATS_INIT;
+	EXPECT(wp_pool_stats(pool, &s), 0);
+	t_assert_u64_eq(s.panicked, 3);
+	end_pool(pool);
+}
+
 /* ---- the list ---- */
 
 const struct scenario scenarios[] = {
@@ -456,6 +481,7 @@ const struct scenario scenarios[] = {
 	{ "destroy at work", destroy_at_work },
 	{ "rescue", rescue },
 	{ "sleep and wake", sleep_and_wake },
+	{ "panics", panics },
 	{ "usable CPUs", scenario_usable_cpus },
 	{ "pin order", scenario_pin_order },
 	{ "pin order, made-up machines", scenario_pin_order_of_made_up_machines },
