@@ -69,6 +69,12 @@ WP_API const struct wp_job_info *wp_job_current(void);
  * Outside a job, also on a thread that a job has started, it prints the message to standard error
  * and aborts the process. Not for metrics functions.
  *
+ * A job that calls pthread_exit, or whose thread is cancelled, has given up in the same way, but
+ * without a backtrace, and after the thread's cleanup handlers have run. Its worker goes on in a
+ * fresh thread as soon as no job is left on the old one's stack (until then the old one cannot be
+ * cancelled again), or in the old one if no thread can be had. Only deferred cancellation: one
+ * that strikes at any moment (PTHREAD_CANCEL_ASYNCHRONOUS) may strike wpool itself.
+ *
  * The stack between this call and the worker is abandoned as if by longjmp: nothing in it is told.
  * What the job held, such as locks, memory and files, stays held unless its cleanup releases it.
  */

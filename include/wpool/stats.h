@@ -40,10 +40,11 @@ struct wp_stats {
 	uint64_t segments_touched;
 	uint64_t segments_free;
 	uint64_t segments_reused;
-	uint64_t batches;        /* claims that found jobs */
-	uint64_t parks;          /* times a worker went to sleep */
-	uint64_t wakes;          /* times one was woken for work */
-	uint64_t handler_panics; /* cleanups and error handlers that gave up */
+	uint64_t batches;          /* claims that found jobs */
+	uint64_t parks;            /* times a worker went to sleep */
+	uint64_t wakes;            /* times one was woken for work */
+	uint64_t handler_panics;   /* cleanups and error handlers that gave up */
+	uint64_t workers_replaced; /* threads that a job has ended */
 };
 
 #define WP_STATS_INIT                           \

@@ -177,6 +177,11 @@ void wp__os_thread_join(struct wp__thread *thread)
 	pthread_join(thread->handle, NULL);
 }
 
+void wp__os_thread_self(struct wp__thread *thread)
+{
+	thread->handle = pthread_self();
+}
+
 int wp__os_thread_set_name(const char *name)
 {
 	int error = WP_FAULT(WP_FAULT_THREAD_NAME);

@@ -90,6 +90,7 @@ struct wp__thread {
 int wp__os_thread_create(
 	struct wp__thread *thread, size_t stack_size, void *(*start)(void *), void *arg);
 void wp__os_thread_join(struct wp__thread *thread);
+void wp__os_thread_self(struct wp__thread *thread);
 
 /* Names the calling thread; the kernel keeps the first 15 bytes. */
 int wp__os_thread_set_name(const char *name);

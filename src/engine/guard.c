@@ -15,6 +15,7 @@
 /* The thread is ending: what was on its stack below the guard is gone, also for a backtrace. */
 static void note_end(struct wp__worker *w)
 {
+	w->dying = true;
 	static const char message[] = "job ended its thread (pthread_exit or cancellation)";
 	w->gave_up.code = WP_EPANIC;
 	w->gave_up.frame_count = 0;

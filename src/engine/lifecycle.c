@@ -14,7 +14,7 @@
 struct totals {
 	uint64_t finished, completed, failed, cancelled, dropped, batches, parks, wakes, busy_ticks;
 	uint64_t run_ticks_max;
-	uint64_t panicked, handler_panics;
+	uint64_t panicked, handler_panics, replaced;
 };
 
 static struct totals sum_up(struct wp_pool *pool)
@@ -30,6 +30,7 @@ static struct totals sum_up(struct wp_pool *pool)
 		t.failed += wp_load_rlx_u64(&w->failed);
 		t.cancelled += wp_load_rlx_u64(&w->cancelled);
 		t.panicked += wp_load_rlx_u64(&w->panicked);
+		t.replaced += wp_load_rlx_u64(&w->replaced);
 		t.handler_panics += wp_load_rlx_u64(&w->handler_panics);
 		t.dropped += wp_load_rlx_u64(&w->dropped);
 		t.batches += wp_load_rlx_u64(&w->batches);
@@ -158,5 +159,6 @@ void wp__pool_stats(struct wp_pool *pool, struct wp_stats *out)
 		.parks = t.parks,
 		.wakes = t.wakes,
 		.handler_panics = t.handler_panics,
+		.workers_replaced = t.replaced,
 	};
 }

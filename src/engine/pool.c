@@ -13,7 +13,7 @@
 #include "engine/lanes.h"
 #include "engine/producer.h"
 #include "engine/run.h"
-#include "engine/worker.h"
+#include "engine/thread.h"
 #include "topo/pin.h"
 
 _Thread_local struct wp__worker *wp__self;
@@ -102,8 +102,9 @@ static int start_threads(struct wp_pool *pool)
 {
 	for (unsigned i = 0; i < pool->options.workers; i++) {
 		struct wp__worker *w = &pool->workers[i];
-		int error = wp__os_thread_create(
-			&w->thread, pool->options.stack_size, wp__worker_main, w);
+		struct wp__thread thread; /* the worker notes by itself which one it is */
+		int error =
+			wp__os_thread_create(&thread, pool->options.stack_size, wp__thread_main, w);
 		if (error) {
 			wp__pool_event(pool, error, i, "worker's thread could not be started");
 			return WP_ENOMEM;
@@ -118,8 +119,11 @@ void wp__pool_join(struct wp_pool *pool)
 	/* Relaxed: before [K5] in wake_all, which pairs with [K4]. */
 	wp_store_rlx_u32(&pool->exit, 1);
 	wp__parking_wake_all(&pool->parking);
-	for (unsigned i = 0; i < pool->threads; i++)
+	for (unsigned i = 0; i < pool->threads; i++) {
+		/* Until then another thread may take its place. */
+		wp__latch_wait(&pool->workers[i].ended);
 		wp__os_thread_join(&pool->workers[i].thread);
+	}
 	pool->threads = 0;
 }
 

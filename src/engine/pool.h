@@ -31,6 +31,7 @@
 #include "base/os.h"
 #include "engine/guard.h"
 #include "park/eventcount.h"
+#include "park/latch.h"
 #include "park/parking.h"
 #include "queue/segqueue.h"
 
@@ -72,8 +73,13 @@ struct wp__spill {
 struct wp__worker {
 	struct wp_pool *pool;
 	unsigned index;
-	unsigned cpu; /* to be pinned to; UINT_MAX: not */
-	struct wp__thread thread;
+	unsigned cpu;             /* to be pinned to; UINT_MAX: not */
+	struct wp__thread thread; /* the one that it is now; see engine/thread.h */
+	struct wp__latch ended;   /* the worker is gone: thread can be joined */
+	bool is_set_up;           /* the thread has its name and place */
+	bool dying;               /* the thread was about to end: to be replaced */
+	bool replaces;            /* the thread has to wait for the end of the one before */
+	int replace_error;        /* of the last attempt, to be reported */
 
 	/* The claimed jobs: batch[0 .. count-1], of which the last `left` have not been started. */
 	uint32_t count;
@@ -108,7 +114,7 @@ struct wp__worker {
 
 	/* Counters: written by the worker alone, read by anybody. */
 	_Alignas(WP_ALONE) wp_atomic_u64 finished;
-	wp_atomic_u64 completed, failed, panicked, cancelled, dropped, handler_panics;
+	wp_atomic_u64 completed, failed, panicked, cancelled, dropped, handler_panics, replaced;
 	wp_atomic_u64 batches, parks, wakes;
 	wp_atomic_u64 busy_ticks, run_ticks_max;
 

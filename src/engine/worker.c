@@ -2,7 +2,6 @@
 #include "engine/worker.h"
 
 #include <limits.h>
-#include <stdio.h>
 
 #include "base/hooks.h"
 #include "base/rcu.h"
@@ -10,7 +9,6 @@
 #include "engine/rescue.h"
 #include "engine/run.h"
 #include "park/latch.h"
-#include "topo/pin.h"
 
 /* Jobs that come further apart than this are not worth waiting for more of them. */
 #define RATE_FOR_PACING_NS  200
@@ -320,7 +318,7 @@ static void handle_claim(struct wp__worker *w, const struct wp__claim *claim)
 	learn_cost(w, ticks / claim->count);
 	back_to_looking(w);
 	pace(w, claim, claimed);
-	if (is_one_too_many(w, claim))
+	if (is_one_too_many(w, claim) && !w->dying)
 		park(w);
 }
 
@@ -359,14 +357,14 @@ static void search(struct wp__worker *w)
 		wp_spin_hint();
 }
 
-/* ---- the thread ---- */
+/* ---- all together ---- */
 
-static void work(struct wp__worker *w)
+void wp__worker_work(struct wp__worker *w)
 {
 	struct wp__parking *parking = &w->pool->parking;
 	wp_atomic_u64 *progress = &parking->spots[w->index].progress;
 	struct wp__claim claim;
-	for (;;) {
+	while (!w->dying) {
 		wp__count(progress, 1);
 		back_to_looking(w);
 		if (wp_unlikely(w->stuck != NULL))
@@ -378,40 +376,6 @@ static void work(struct wp__worker *w)
 		else
 			search(w);
 	}
-}
-
-static void set_up_thread(struct wp__worker *w)
-{
-	char name[32];
-	snprintf(name, sizeof(name), "%.9s/%u", w->pool->name, w->index);
-	(void)wp__os_thread_set_name(name); /* a thread without its name works as well */
-	if (w->cpu != UINT_MAX) {
-		int error = wp__pin_self(w->cpu);
-		if (error)
-			wp__pool_event(w->pool, error, w->index, "worker could not be pinned");
-	}
-}
-
-/* What the thread does; anew when a job gave up. */
-static void live(void *worker)
-{
-	struct wp__worker *w = worker;
-	if (w->running)
-		wp__run_resume(w);
-	work(w);
-}
-
-void *wp__worker_main(void *arg)
-{
-	struct wp__worker *w = arg;
-	wp__self = w;
-	wp__rcu_register();
-	set_up_thread(w);
-	while (!wp__guard_run(w, live))
-		;
-	wp__parking_leave(&w->pool->parking, w->index);
-	wp__rcu_unregister();
-	return NULL;
 }
 
 /* ---- waiting inside a job ---- */

@@ -39,8 +39,8 @@
 
 #include "engine/pool.h"
 
-/* The thread's start function; arg is its struct wp__worker. */
-void *wp__worker_main(void *arg);
+/* Looks and runs until the pool ends, or the thread has to be replaced (engine/thread.h). */
+void wp__worker_work(struct wp__worker *w);
 
 /* After a push that returned WP__PUSHED_WAKE: wakes a worker, once per armed lane. */
 void wp__worker_wake_for(struct wp_pool *pool, struct wp__segqueue *lane);

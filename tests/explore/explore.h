@@ -117,4 +117,7 @@ void explore_note(const char *text, uint64_t value);
 /* An unlabelled wait-for-somebody-else, for bodies that poll. */
 void explore_wait_hint(void);
 
+/* Ends the calling thread as pthread_exit does. Only inside of wp__os_try. */
+_Noreturn void explore_end_thread(void);
+
 #endif

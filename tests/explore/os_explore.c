@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/layout.h"
+#include "explore.h"
 #include "rt.h"
 
 #define TICK_NS   100u
@@ -165,6 +166,11 @@ void wp__os_thread_join(struct wp__thread *thread)
 	rt_join((unsigned)thread->handle);
 }
 
+void wp__os_thread_self(struct wp__thread *thread)
+{
+	thread->handle = (pthread_t)rt_self()->id;
+}
+
 int wp__os_thread_set_name(const char *name)
 {
 	(void)name;
@@ -244,15 +250,29 @@ void wp__os_mutex_unlock(struct wp__mutex *mutex)
 
 /* ---- giving up ---- */
 
+/* Where a thread that ends goes to; an execution leaves nothing behind that the next one reads. */
+static struct wp__escape *innermost[RT_FIBERS];
+
 bool wp__os_try(struct wp__escape *escape, void (*body)(void *arg), void *arg)
 {
 	volatile bool returned = false;
+	struct wp__escape **slot = &innermost[rt_self()->id];
+	struct wp__escape *outer = *slot;
+	*slot = escape;
 	escape->thread_ends = false;
 	if (_setjmp(escape->to) == 0) {
 		body(arg);
 		returned = true;
 	}
+	*slot = outer;
 	return returned;
+}
+
+void explore_end_thread(void)
+{
+	struct wp__escape *escape = innermost[rt_self()->id];
+	escape->thread_ends = true;
+	longjmp(escape->to, 1);
 }
 
 void wp__os_escape(struct wp__escape *escape)

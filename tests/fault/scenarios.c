@@ -3,6 +3,7 @@
 #include "scenarios.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,6 +56,12 @@ static int panic(void *payload)
 {
 	wp_add_rlx_u64(&ledger.run, 1);
 	wp_panic(-7, "%p", payload);
+}
+
+static int end_thread(void *payload)
+{
+	wp_add_rlx_u64(&ledger.run, 1);
+	pthread_exit(payload);
 }
 
 static int gate(void *payload)
@@ -460,6 +467,27 @@ static void panics(void)
 	end_pool(pool);
 }
 
+/* Jobs that end their thread: it is replaced, or it goes on. */
+static void ended_threads(void)
+{
+	struct wp_options o = options_of(2, 16);
+	struct wp_pool *pool = make_pool(&o);
+	if (!pool)
+		return;
+	struct wp_job job = job_of(end_thread, 0);
+	for (unsigned i = 0; i < 3; i++)
+		EXPECT(wp_submit_wait(pool, &job), WP_EPANIC);
+	struct wp_job jobs[4] = { job, job_of(work, 0), job, job_of(work, -3) };
+	EXPECT(wp_submit_batch(pool, jobs, 4), 4);
+	ledger.accepted += 7;
+	EXPECT(wp_pool_wait(pool, wp_after_ns(LONG_NS)), 0);
+	struct wp_stats s = WP_STATS_INIT;
+	EXPECT(wp_pool_stats(pool, &s), 0);
+	t_assert_u64_eq(s.panicked, 5);
+	t_assert_u64_eq(s.workers_alive, 2);
+	end_pool(pool);
+}
+
 /* ---- the list ---- */
 
 const struct scenario scenarios[] = {
@@ -482,6 +510,7 @@ const struct scenario scenarios[] = {
 	{ "rescue", rescue },
 	{ "sleep and wake", sleep_and_wake },
 	{ "panics", panics },
+	{ "ended threads", ended_threads },
 	{ "usable CPUs", scenario_usable_cpus },
 	{ "pin order", scenario_pin_order },
 	{ "pin order, made-up machines", scenario_pin_order_of_made_up_machines },

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/thread.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+#include "base/rcu.h"
+#include "engine/pool.h"
+#include "engine/run.h"
+#include "engine/worker.h"
+#include "topo/pin.h"
+
+static void set_up_thread(struct wp__worker *w)
+{
+	char name[32];
+	snprintf(name, sizeof(name), "%.9s/%u", w->pool->name, w->index);
+	(void)wp__os_thread_set_name(name); /* a thread without its name works as well */
+	if (w->cpu != UINT_MAX) {
+		int error = wp__pin_self(w->cpu);
+		if (error)
+			wp__pool_event(w->pool, error, w->index, "worker could not be pinned");
+	}
+}
+
+/* What the thread does; anew when a job gave up. All that calls user code is in here. */
+static void live(void *worker)
+{
+	struct wp__worker *w = worker;
+	int error = w->replace_error;
+	w->replace_error = 0;
+	if (error)
+		wp__pool_event(w->pool, error, w->index,
+			"thread that a job has ended could not be replaced, and goes on");
+	if (!w->is_set_up) {
+		w->is_set_up = true;
+		set_up_thread(w);
+	}
+	if (w->running)
+		wp__run_resume(w);
+	wp__worker_work(w);
+}
+
+/* Starts a thread in place of this one, which is about to end. True: the worker is the other's. */
+static WP_COLD bool hand_over_worker(struct wp__worker *w)
+{
+	struct wp__thread thread;
+	size_t stack_size = w->pool->options.stack_size;
+	w->dying = false;
+	w->replaces = true;
+	w->is_set_up = false;
+	int error = wp__os_thread_create(&thread, stack_size, wp__thread_main, w);
+	if (!error)
+		return true;
+	w->replaces = false;
+	w->is_set_up = true;
+	w->replace_error = error;
+	return false;
+}
+
+/* True: the worker has ended. False: another thread goes on. */
+static bool live_on(struct wp__worker *w)
+{
+	for (;;) {
+		bool returned = wp__guard_run(w, live);
+		if (returned && !w->dying)
+			return true;
+		if (w->dying && hand_over_worker(w))
+			return false;
+	}
+}
+
+void *wp__thread_main(void *arg)
+{
+	struct wp__worker *w = arg;
+	if (w->replaces) {
+		wp__os_thread_join(&w->thread);
+		w->replaces = false;
+		wp__count(&w->replaced, 1);
+	}
+	wp__os_thread_self(&w->thread);
+	wp__self = w;
+	wp__rcu_register();
+	bool ended = live_on(w);
+	if (ended)
+		wp__parking_leave(&w->pool->parking, w->index);
+	wp__rcu_unregister();
+	wp__self = NULL; /* destructors of the thread's data may run user code */
+	if (ended)
+		wp__latch_set(&w->ended);
+	return NULL;
+}
