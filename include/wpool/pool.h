@@ -58,6 +58,8 @@ struct wp_job_error {
 	unsigned frame_count;
 	void *const *frames;
 	const char *backtrace;
+	int signal;          /* of a contained fault, e.g. SIGSEGV; else 0 */
+	const void *address; /* what the fault accessed or executed */
 };
 
 /*
@@ -91,7 +93,9 @@ struct wp_options {
 	enum wp_queue_type queue_type; /* default WP_QUEUE_FIFO */
 	bool pin_workers;              /* bind worker i to the i-th usable CPU; the environment
 	                                  variable WP_PIN_WORKERS=1 or 0 overrides it */
-	bool contain_faults;           /* not available in this version: must be false */
+	bool contain_faults;           /* SIGSEGV, SIGBUS, SIGFPE, SIGILL and stack overflow in a
+	                                  job become a panic of it, as far as that can be: read
+	                                  docs/faults.md; default: the process dies */
 	bool timing;                   /* time each job by itself, not each batch: enables
 	                                  run_ns_max in wp_pool_stats; two clock reads per job */
 	uint32_t batch_max;            /* jobs a worker claims at once, 1 .. 256; default 256 */

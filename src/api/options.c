@@ -68,8 +68,6 @@ static const char *find_fault(const struct wp_options *o)
 		return "segment_size: must be 1 .. 1048576, or 0 for the default";
 	if (o->queue_type != WP_QUEUE_FIFO)
 		return "queue_type: must be WP_QUEUE_FIFO";
-	if (o->contain_faults)
-		return "contain_faults: not available in this version";
 	if (o->batch_max > WP__BATCH_MAX)
 		return "batch_max: must be 1 .. 256, or 0 for the default";
 	if (o->spin_ns > S)

@@ -23,6 +23,10 @@ enum wp_fault_site {
 	WP_FAULT_READ_FILE,    /* wp__os_read_file */
 	WP_FAULT_TOPOLOGY,     /* loading the machine's topology */
 	WP_FAULT_BACKTRACE,    /* wp__os_backtrace */
+	WP_FAULT_STACK_END,    /* wp__os_stack_end */
+	WP_FAULT_PROTECT,      /* wp__os_protect */
+	WP_FAULT_SIGACTION,    /* wp__trap_acquire */
+	WP_FAULT_SIGALTSTACK,  /* wp__trap_enter_thread */
 	WP_FAULT_SITES
 };
 

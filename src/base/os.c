@@ -91,8 +91,12 @@ void wp__os_yield(void)
 void wp__os_sleep(uint64_t ns)
 {
 	struct timespec t = { (time_t)(ns / NS_PER_S), (long)(ns % NS_PER_S) };
+	int before;
+	/* Not a cancellation point: wpool sleeps where it must not be cancelled. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
 	while (clock_nanosleep(CLOCK_MONOTONIC, 0, &t, &t) == EINTR)
 		;
+	pthread_setcancelstate(before, &before);
 }
 
 /* ---- time ---- */
@@ -285,6 +289,23 @@ void wp__os_die(const char *message)
 	abort();
 }
 
+int wp__os_stack_end(void **low, size_t *guard)
+{
+	int error = WP_FAULT(WP_FAULT_STACK_END);
+	if (error)
+		return -error;
+	pthread_attr_t attr;
+	size_t size;
+	error = pthread_getattr_np(pthread_self(), &attr);
+	if (error)
+		return -error;
+	error = pthread_attr_getstack(&attr, low, &size);
+	if (!error)
+		error = pthread_attr_getguardsize(&attr, guard);
+	pthread_attr_destroy(&attr);
+	return -error;
+}
+
 /* ---- memory ---- */
 
 void *wp__os_reserve(size_t size)
@@ -303,6 +324,17 @@ void wp__os_release(void *memory, size_t size)
 	int saved = errno;
 	munmap(memory, size);
 	errno = saved;
+}
+
+int wp__os_protect(void *memory, size_t size)
+{
+	int error = WP_FAULT(WP_FAULT_PROTECT);
+	if (error)
+		return -error;
+	int saved = errno;
+	error = mprotect(memory, size, PROT_NONE) < 0 ? -errno : 0;
+	errno = saved;
+	return error;
 }
 
 int wp__os_discard(void *memory, size_t size)

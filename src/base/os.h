@@ -42,6 +42,7 @@ int wp__os_futex_wake(wp_atomic_u32 *word, uint32_t n);
 int wp__os_membarrier_register(void);
 int wp__os_membarrier(void);
 
+/* Neither is a cancellation point. */
 void wp__os_yield(void);
 void wp__os_sleep(uint64_t ns);
 
@@ -141,6 +142,12 @@ void wp__os_symbolize(void *const *frames, unsigned count, char *text, size_t si
 /* Writes the message to standard error and aborts the process. */
 _Noreturn void wp__os_die(const char *message);
 
+/*
+ * The lowest address of the calling thread's stack, and how many bytes below it are guarded. A
+ * negative errno where the system does not tell.
+ */
+int wp__os_stack_end(void **low, size_t *guard);
+
 /* ---- memory ---- */
 
 /*
@@ -149,6 +156,9 @@ _Noreturn void wp__os_die(const char *message);
  */
 void *wp__os_reserve(size_t size);
 void wp__os_release(void *memory, size_t size);
+
+/* Makes whole pages inaccessible. */
+int wp__os_protect(void *memory, size_t size);
 
 /* Gives the pages back; they read as zero afterwards. Only whole pages inside are affected. */
 int wp__os_discard(void *memory, size_t size);

@@ -94,6 +94,8 @@ WP_COLD void wp__error_panicked(struct wp__worker *w, const struct wp_job *job)
 		.code = g.code,
 		.message = g.message,
 		.result = WP_EPANIC,
+		.signal = g.signal,
+		.address = g.address,
 		.frame_count = g.frame_count,
 		.frames = g.frames,
 		.backtrace = backtrace,

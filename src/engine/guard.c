@@ -8,6 +8,7 @@
 #include <wpool/error.h>
 #include <wpool/job.h>
 
+#include "base/trap.h"
 #include "engine/pool.h"
 
 #define OUTSIDE "wpool: wp_panic outside of a job: "
@@ -18,6 +19,8 @@ static void note_end(struct wp__worker *w)
 	w->dying = true;
 	static const char message[] = "job ended its thread (pthread_exit or cancellation)";
 	w->gave_up.code = WP_EPANIC;
+	w->gave_up.signal = 0;
+	w->gave_up.address = NULL;
 	w->gave_up.frame_count = 0;
 	memcpy(w->gave_up.message, message, sizeof(message));
 }
@@ -70,12 +73,34 @@ void wp_panic(int code, const char *fmt, ...)
 	va_start(args, fmt);
 	if (!fmt)
 		fmt = "no message";
-	if (!w || !w->running)
+	if (!w || !w->running || w->running->held)
 		die_outside(fmt, args);
 	struct wp__giving_up *g = &w->gave_up;
 	g->code = code ? code : WP_EPANIC;
+	g->signal = 0;
+	g->address = NULL;
 	vsnprintf(g->message, sizeof(g->message), fmt, args);
 	va_end(args);
 	note_frames(g, __builtin_return_address(0));
+	wp__os_escape(w->escape);
+}
+
+/* In the signal handler. */
+void wp__guard_take(const struct wp__trap *trap)
+{
+	struct wp__worker *w = wp__self;
+	if (!w || !w->running || w->running->held || !w->pool->options.contain_faults)
+		return;
+	struct wp__giving_up *g = &w->gave_up;
+	g->code = WP_EPANIC;
+	g->signal = trap->signal;
+	g->address = trap->address;
+	snprintf(g->message, sizeof(g->message), "%s (signal %d) at address %p", trap->what,
+		trap->signal, trap->address);
+	/* The unwinder walks over what the job may have ruined, and may trap in its turn. */
+	bool again = w->tracing;
+	w->tracing = true;
+	g->frame_count = again ? 0 : wp__os_backtrace(g->frames, WP__FRAMES_MAX);
+	w->tracing = false;
 	wp__os_escape(w->escape);
 }

@@ -6,6 +6,7 @@
  *
  *   panic    it calls wp_panic
  *   end      it calls pthread_exit, or the thread is cancelled
+ *   fault    it raises SIGSEGV, SIGBUS, SIGFPE or SIGILL, and the pool contains faults
  *
  * Either way control comes back to a frame further out, the guard, which knows from the worker's
  * state (struct wp__running, and `phase`) what was going on, and goes on from there: engine/run.c.
@@ -17,6 +18,11 @@
  *
  *     guards of a worker = 1 + jobs that run inside of others
  *     w->running != NULL  <=>  user code may give up; elsewhere wp_panic aborts
+ *
+ * A fault may strike in the middle of anything. What must not be left in the middle is what wpool
+ * does inside of a job on its behalf: waiting for another job, whose result will be written to this
+ * stack, and passing on jobs that it has claimed. While it does so it holds the guard (`held`), and
+ * a fault is nobody's. User code that is called meanwhile runs under guards of its own.
  *
  * What a job held when it gave up (locks, memory, files) stays held: wpool does not know of it.
  */
@@ -42,6 +48,8 @@ enum wp__phase {
 /* How it ended that something was given up. */
 struct wp__giving_up {
 	int code;
+	int signal; /* of a fault; else 0 */
+	const void *address;
 	unsigned frame_count;
 	void *frames[WP__FRAMES_MAX];
 	char message[WP__MESSAGE_MAX];
@@ -54,6 +62,10 @@ struct wp__worker;
  * tells how.
  */
 bool wp__guard_run(struct wp__worker *w, void (*body)(void *worker));
+
+/* For traps (base/trap.h): gives up the thread's job, or returns where it is not a job's fault. */
+struct wp__trap;
+void wp__guard_take(const struct wp__trap *trap);
 
 /* Loads what a first backtrace would load: at a pool's creation. */
 void wp__guard_prepare(void);

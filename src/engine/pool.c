@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/hooks.h"
 #include "base/rcu.h"
+#include "base/trap.h"
 #include "engine/lanes.h"
 #include "engine/producer.h"
 #include "engine/run.h"
@@ -44,7 +45,11 @@ static void init_settings(struct wp_pool *pool, const struct wp_options *o)
 	pool->gap_ticks = wp__ns_to_ticks(pool, o->poll_gap_ns);
 	pool->batch_ticks = wp__ns_to_ticks(pool, o->batch_ns);
 	pool->started_ns = wp__os_now_ns();
-	pool->has_membarrier = wp__os_membarrier_register() == 0;
+	int missing = wp__os_membarrier_register();
+	pool->has_membarrier = !missing;
+	if (missing)
+		wp__pool_event(pool, missing, UINT_MAX,
+			"membarrier is missing: a fence per job is used instead");
 	wp__os_mutex_init(&pool->mutex);
 	wp__os_mutex_init(&pool->panic_mutex);
 	wp__guard_prepare();
@@ -127,12 +132,25 @@ void wp__pool_join(struct wp_pool *pool)
 	pool->threads = 0;
 }
 
+static int init_traps(struct wp_pool *pool)
+{
+	if (!pool->options.contain_faults)
+		return 0;
+	int error = wp__trap_acquire(wp__guard_take);
+	pool->has_traps = !error;
+	if (error)
+		wp__pool_event(pool, error, UINT_MAX, "signal handlers could not be installed");
+	return error ? WP_ENOMEM : 0;
+}
+
 /* ---- the whole ---- */
 
 void wp__pool_free(struct wp_pool *pool)
 {
 	for (unsigned i = 0; pool->workers && i < pool->options.workers; i++)
 		wp__run_fini(&pool->workers[i]);
+	if (pool->has_traps)
+		wp__trap_release();
 	wp__parking_fini(&pool->parking);
 	wp__producers_orphan(pool);
 	wp__lanes_fini(pool);
@@ -152,6 +170,8 @@ int wp__pool_start(struct wp_pool **out, const struct wp_options *options)
 	int error = init_lane(pool);
 	if (!error)
 		error = init_workers(pool);
+	if (!error)
+		error = init_traps(pool);
 	if (!error) {
 		plan_pinning(pool);
 		error = start_threads(pool);

@@ -61,6 +61,7 @@ struct wp__running {
 	uint64_t first_id;
 	uint32_t index;
 	unsigned outer_phase; /* what the worker was doing around this one */
+	unsigned held;        /* wpool is at work inside of the job: see engine/guard.h */
 };
 
 /* Jobs set aside by a worker that had to make room and could not run them (engine/run.c). */
@@ -92,6 +93,7 @@ struct wp__worker {
 	unsigned phase;               /* enum wp__phase; while running */
 	struct wp__escape *escape;    /* of the innermost guard (engine/guard.h) */
 	struct wp__giving_up gave_up;
+	bool tracing; /* the backtrace of a fault is being taken */
 	unsigned help_depth;
 	struct wp__spill spill;
 	struct wp_job_info info; /* what wp_job_current shows */
@@ -148,6 +150,7 @@ struct wp_pool {
 	uint64_t ticks_per_1024ns;
 	uint64_t started_ns;
 	bool has_membarrier;
+	bool has_traps; /* wp__trap_release is due */
 	struct wp__worker *workers;
 
 	_Alignas(WP_ALONE) wp_atomic_ptr table;
@@ -179,6 +182,19 @@ static inline struct wp__worker *wp__self_in(const struct wp_pool *pool)
 {
 	struct wp__worker *w = wp__self;
 	return w && w->pool == pool ? w : NULL;
+}
+
+/* What wpool does from here on inside of the running job, if there is one, must not be given up. */
+static inline void wp__guard_hold(struct wp__worker *w)
+{
+	if (w->running)
+		w->running->held++;
+}
+
+static inline void wp__guard_let_go(struct wp__worker *w)
+{
+	if (w->running)
+		w->running->held--;
 }
 
 /* A counter with one writer. Relaxed: it orders nothing. */

@@ -105,6 +105,7 @@ static WP_COLD void conclude(void *worker)
 	struct wp__worker *w = worker;
 	const struct wp_job *job = running_job(w);
 	unsigned phase = w->phase;
+	w->running->held = 0;
 	if (phase == WP__IN_JOB) {
 		wp__job_set_result(job, WP_EPANIC);
 		wp__error_panicked(w, job);

@@ -44,14 +44,18 @@ int wp__submit_conclude(struct wp_pool *pool, int pushed, size_t n)
 
 void wp__submit_make_room(struct wp__worker *w)
 {
+	wp__guard_hold(w);
 	if (!wp__run_to_make_room(w))
 		wp__os_yield();
+	wp__guard_let_go(w);
 }
 
 static WP_COLD int push_in_job(struct wp__worker *w, const struct wp_job *job, uint64_t deadline)
 {
 	for (;;) {
+		wp__guard_hold(w);
 		int pushed = wp__segqueue_push_until(&w->pool->lane, job, 0);
+		wp__guard_let_go(w);
 		if (pushed != WP_EFULL || deadline == 0)
 			return pushed;
 		if (deadline != UINT64_MAX && wp__os_now_ns() >= deadline)
@@ -123,21 +127,32 @@ static int wait_in_job(struct wp__worker *w, struct wp__awaited *awaited)
 	return awaited->result;
 }
 
+static int submit_wait_in_job(
+	struct wp__worker *w, struct wp__awaited *awaited, const struct wp_job *wrapper)
+{
+	awaited->notify = wake_waiting_worker;
+	awaited->waiter = w;
+	/* The result will be written to this stack: it must not be given up before. */
+	wp__guard_hold(w);
+	int result = wrapper->ctx ? wp__submit_in_ctx(w->pool, wrapper, UINT64_MAX)
+				  : wp__submit(w->pool, wrapper);
+	if (!result)
+		result = wait_in_job(w, awaited);
+	wp__guard_let_go(w);
+	return result;
+}
+
 int wp__submit_wait(struct wp_pool *pool, const struct wp_job *job)
 {
 	struct wp__worker *w = wp__self_in(pool);
 	struct wp__awaited awaited;
 	struct wp_job wrapper = wp__job_await(&awaited, job);
-	if (w) {
-		awaited.notify = wake_waiting_worker;
-		awaited.waiter = w;
-	}
+	if (w)
+		return submit_wait_in_job(w, &awaited, &wrapper);
 	int error = job->ctx ? wp__submit_in_ctx(pool, &wrapper, UINT64_MAX)
 			     : wp__submit(pool, &wrapper);
 	if (error)
 		return error;
-	if (w)
-		return wait_in_job(w, &awaited);
 	wp__latch_wait(&awaited.done);
 	return awaited.result;
 }

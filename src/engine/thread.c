@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/rcu.h"
+#include "base/trap.h"
 #include "engine/pool.h"
 #include "engine/run.h"
 #include "engine/worker.h"
@@ -15,8 +16,11 @@ static void set_up_thread(struct wp__worker *w)
 	char name[32];
 	snprintf(name, sizeof(name), "%.9s/%u", w->pool->name, w->index);
 	(void)wp__os_thread_set_name(name); /* a thread without its name works as well */
+	int error = w->pool->options.contain_faults ? wp__trap_enter_thread() : 0;
+	if (error)
+		wp__pool_event(w->pool, error, w->index, "stack overflows cannot be contained");
 	if (w->cpu != UINT_MAX) {
-		int error = wp__pin_self(w->cpu);
+		error = wp__pin_self(w->cpu);
 		if (error)
 			wp__pool_event(w->pool, error, w->index, "worker could not be pinned");
 	}
@@ -84,6 +88,7 @@ void *wp__thread_main(void *arg)
 	if (ended)
 		wp__parking_leave(&w->pool->parking, w->index);
 	wp__rcu_unregister();
+	wp__trap_leave_thread();
 	wp__self = NULL; /* destructors of the thread's data may run user code */
 	if (ended)
 		wp__latch_set(&w->ended);

@@ -300,6 +300,13 @@ void wp__os_die(const char *message)
 	rt_fail("died", "%s", message);
 }
 
+int wp__os_stack_end(void **low, size_t *guard)
+{
+	(void)low;
+	(void)guard;
+	return -ENOSYS;
+}
+
 /* ---- memory ---- */
 
 void *wp__os_reserve(size_t size)
@@ -317,6 +324,13 @@ void wp__os_release(void *memory, size_t size)
 	(void)size;
 	rt_point((struct op){ .kind = OP_FREE, .global = true });
 	rt_release(memory, HERE);
+}
+
+int wp__os_protect(void *memory, size_t size)
+{
+	(void)memory;
+	(void)size;
+	return -ENOSYS;
 }
 
 int wp__os_discard(void *memory, size_t size)

@@ -6,6 +6,7 @@
 #include <hwloc.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -182,6 +183,26 @@ WRAP(int, munmap, void *at, size_t size)
 WRAP(int, madvise, void *at, size_t size, int advice)
 {
 	return struck(DOOR_MADVISE) ? -1 : __real_madvise(at, size, advice);
+}
+
+WRAP(int, mprotect, void *at, size_t size, int protection)
+{
+	return struck(DOOR_MPROTECT) ? -1 : __real_mprotect(at, size, protection);
+}
+
+WRAP(int, sigaltstack, const stack_t *stack, stack_t *before)
+{
+	return struck(DOOR_SIGALTSTACK) ? -1 : __real_sigaltstack(stack, before);
+}
+
+WRAP(int, pthread_getattr_np, pthread_t thread, pthread_attr_t *attr)
+{
+	int error = strike(DOOR_ATTR_GET);
+	if (!error)
+		error = __real_pthread_getattr_np(thread, attr);
+	if (!error)
+		enter(&books.attributes, 1);
+	return error;
 }
 
 WRAP(int, pthread_attr_init, pthread_attr_t *attr)

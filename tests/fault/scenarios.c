@@ -467,10 +467,11 @@ static void panics(void)
 	end_pool(pool);
 }
 
-/* Jobs that end their thread: it is replaced, or it goes on. */
+/* Jobs that end their thread: it is replaced, or it goes on. With a stack for traps each. */
 static void ended_threads(void)
 {
 	struct wp_options o = options_of(2, 16);
+	o.contain_faults = true;
 	struct wp_pool *pool = make_pool(&o);
 	if (!pool)
 		return;

@@ -138,9 +138,6 @@ T_TEST(options, what_this_version_cannot_do)
 	struct wp_options o = options();
 	o.queue_type = (enum wp_queue_type)1;
 	expect_fault(&o, "queue_type");
-	o = options();
-	o.contain_faults = true;
-	expect_fault(&o, "contain_faults");
 }
 
 T_TEST(options, capacity_and_segments_must_fit)
