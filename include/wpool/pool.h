@@ -64,8 +64,8 @@ struct wp_job_error {
 
 /*
  * Called on the worker's thread, possibly on several at once, after the job returned or gave up
- * and before its cleanup. It may submit jobs; it must not wait for, shut down or destroy the pool. Not called
- * for jobs that are not run.
+ * and before its cleanup. It may submit jobs; it must not wait for, shut down or destroy the pool.
+ * Not called for jobs that are not run.
  */
 typedef void (*wp_error_handler)(void *self, const struct wp_job_error *error);
 
