@@ -59,12 +59,12 @@ WP_API ssize_t wp_submit_batch(struct wp_pool *pool, const struct wp_job *jobs, 
 WP_API ssize_t wp_try_submit_batch(struct wp_pool *pool, const struct wp_job *jobs, size_t n);
 
 /*
- * Submits the job and waits until it has finished and was cleaned up. Returns the job's own result,
+ * Submits the job and waits until it has finished and was cleaned up. Returns the job's own result;
  * WP_EPANIC when it gave up; or why it was not run: the error of its context, WP_EDROPPED when the
- * pool was stopped; or why it was not accepted. Once the job is accepted its end is waited for, also when its context ends: a
- * running job is never interrupted, and one that is queued comes to its end when a worker gets to
- * it. Allocates nothing. From inside a job of the same pool the worker runs other jobs while it
- * waits.
+ * pool was stopped; or why it was not accepted. Once the job is accepted its end is waited for,
+ * also when its context ends: a running job is never interrupted, and one that is queued comes to
+ * its end when a worker gets to it. Allocates nothing. From inside a job of the same pool the
+ * worker runs other jobs while it waits.
  */
 WP_API int wp_submit_wait(struct wp_pool *pool, const struct wp_job *job);
 
