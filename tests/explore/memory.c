@@ -275,9 +275,16 @@ static void write_store(struct loc *l, struct fiber *f, uint32_t place, uint64_t
 
 static int mutated(int order, const void *pc)
 {
-	if (rt_mutating && rt_mutation_at(pc) == MUTATE_WEAKEN)
+	switch (rt_mutating ? rt_mutation_at(pc) : MUTATE_NONE) {
+	case MUTATE_WEAKEN:
 		return ORDER_RELAXED;
-	return order;
+	case MUTATE_DROP_ACQUIRE:
+		return is_release(order) ? ORDER_RELEASE : ORDER_RELAXED;
+	case MUTATE_DROP_RELEASE:
+		return is_acquire(order) ? ORDER_ACQUIRE : ORDER_RELAXED;
+	default:
+		return order;
+	}
 }
 
 /* ---- operations ---- */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Small correct programs in which every labelled order, fence and wake is needed: the explorer
- * must find the failure when any one of them is taken away by its label (--weaken, --drop-fence,
- * --skip-wake), and none when nothing is. This tests labels and mutation, not the memory model.
+ * must find the failure when any one of them is taken away by its label (--weaken, --drop-acquire,
+ * --drop-release, --drop-fence, --skip-wake), and none when nothing is. This tests labels and
+ * mutation, not the memory model.
  */
 #include "base/atomic.h"
 #include "base/os.h"
@@ -57,3 +58,27 @@ static void wait(void)
 }
 
 EXPLORE_TEST(mutants_sleep, .body = { wait, announce }, .spurious = -1);
+
+static wp_atomic_u32 arrived;
+static uint32_t mine[2];
+
+/* Whoever comes second has everything that the first one wrote: both halves of the order. */
+static void arrive(unsigned me)
+{
+	mine[me] = 1;
+	/* [M6] ar: mine; pairs with [M6] */
+	if (wp_add_ar_u32(&arrived, 1) == 1)
+		explore_assert(mine[!me] == 1);
+}
+
+static void arrive_0(void)
+{
+	arrive(0);
+}
+
+static void arrive_1(void)
+{
+	arrive(1);
+}
+
+EXPLORE_TEST(mutants_meeting, .body = { arrive_0, arrive_1 });

@@ -133,6 +133,10 @@ EXPLORE_TEST(parking_wake_twice_late_stores, .setup = setup, .body = { wait_twic
 EXPLORE_TEST(parking_wake_from_two, .setup = setup,
 	.body = { wait_twice, finish_first, finish_second }, .check = at_rest);
 
+/* The second waker's token must not come before the worker has put the first one away. */
+EXPLORE_TEST(parking_wake_from_two_late_stores, .setup = setup,
+	.body = { wait_twice, finish_first, finish_second }, .check = at_rest, .late_stores = true);
+
 /* ---- each wake-up reaches one worker, once ---- */
 
 static void until_woken(unsigned i)

@@ -382,10 +382,19 @@ const char *rt_where(uintptr_t addr, char *buffer, size_t size);
 
 /* ---- sites.c ---- */
 
-enum mutation { MUTATE_NONE, MUTATE_WEAKEN, MUTATE_DROP_FENCE, MUTATE_SKIP_WAKE };
+enum mutation {
+	MUTATE_NONE,
+	MUTATE_WEAKEN,
+	MUTATE_DROP_ACQUIRE, /* of an operation that is both, acquire and release, one half */
+	MUTATE_DROP_RELEASE,
+	MUTATE_DROP_FENCE,
+	MUTATE_SKIP_WAKE
+};
 
 /* Adds a mutation of all operations with the label; false when the program has none. */
 bool rt_mutate(enum mutation what, const char *label);
+/* Takes all mutations back. */
+void rt_mutate_nothing(void);
 /* What was asked for the operation called from pc. */
 enum mutation rt_mutation_at(const void *pc);
 extern bool rt_mutating;
@@ -394,6 +403,7 @@ struct site {
 	char function[48], file[96], label[24];
 	int line;
 	enum mutation how; /* what makes sense here */
+	bool both;         /* acquire and release: each half can go by itself */
 };
 /* Where a return address is; never NULL. */
 const struct site *rt_site(const void *pc);

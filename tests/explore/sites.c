@@ -156,8 +156,10 @@ static void take_frame(struct site *s, const char *function, char *place)
 		return;
 	int line = atoi(colon + 1);
 	*colon = '\0';
-	if (line == 0 || strstr(place, "base/atomic.h") || strstr(place, "stdatomic.h"))
+	if (line == 0 || strstr(place, "base/atomic.h") || strstr(place, "stdatomic.h")) {
+		s->both = s->both || strstr(function, "_ar_");
 		return;
+	}
 	s->line = line;
 	snprintf(s->function, sizeof(s->function), "%.*s", (int)strcspn(function, "\n"), function);
 	find_label(s, place);
@@ -275,6 +277,14 @@ bool rt_mutate(enum mutation what, const char *label)
 	return found;
 }
 
+void rt_mutate_nothing(void)
+{
+	nmutations = 0;
+	rt_mutating = false;
+	for (unsigned i = 0; mutation_of && i < SITES; i++)
+		mutation_of[i] = MUTATE_NONE;
+}
+
 enum mutation rt_mutation_at(const void *pc)
 {
 	struct site *s = slot_of((uintptr_t)pc);
@@ -290,21 +300,32 @@ static int by_label(const void *a, const void *b)
 	return c ? c : strcmp(x->file, y->file) ? strcmp(x->file, y->file) : x->line - y->line;
 }
 
-/* One line per label and place: the label, the option that mutates it, the place. */
+static void list_label(const struct site *s, enum mutation how)
+{
+	static const char *const names[] = { "-", "weaken", "drop-acquire", "drop-release",
+		"drop-fence", "skip-wake" };
+	printf("%-6s %-12s %s:%d %s\n", s->label, names[how], s->file, s->line, s->function);
+}
+
+/* One line per label, place and change: the label, the option that makes it, the place. */
 void rt_list_labels(void)
 {
 	static const struct site *list[SITES];
-	static const char *const names[] = { "-", "weaken", "drop-fence", "skip-wake" };
 	size_t n = 0;
 	load_sites();
 	for (unsigned i = 0; sites && i < SITES; i++)
 		if (sites[i].pc && sites[i].label[0])
 			list[n++] = &sites[i];
 	qsort(list, n, sizeof(list[0]), by_label);
-	for (size_t i = 0; i < n; i++)
-		if (i == 0 || by_label(&list[i], &list[i - 1]) != 0)
-			printf("%-6s %-12s %s:%d %s\n", list[i]->label, names[list[i]->how],
-				list[i]->file, list[i]->line, list[i]->function);
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0 && by_label(&list[i], &list[i - 1]) == 0)
+			continue;
+		list_label(list[i], list[i]->how);
+		if (list[i]->both) {
+			list_label(list[i], MUTATE_DROP_ACQUIRE);
+			list_label(list[i], MUTATE_DROP_RELEASE);
+		}
+	}
 }
 
 /* ---- names of static data ---- */
