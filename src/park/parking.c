@@ -48,8 +48,8 @@ bool wp__parking_join(struct wp__parking *p, unsigned i)
 uint64_t wp__parking_leave(struct wp__parking *p, unsigned i)
 {
 	uint64_t counted = take_active(&p->spots[i]) ? WP__IDLE_ACTIVE_ONE : 0;
-	/* [K2] ar: sees the bits of all that parked before; pairs with [K1] and [K3] */
-	uint64_t idle = wp_sub_ar_u64(&p->idle, counted) - counted;
+	/* [K2] acq: sees the bits of all that parked before; pairs with [K3] */
+	uint64_t idle = wp_sub_acq_u64(&p->idle, counted) - counted;
 	WP_POINT("K2");
 	return idle;
 }
@@ -94,7 +94,7 @@ static void count_active(struct wp__parking *p, unsigned i)
 static void give_up_standby(struct wp__parking *p, struct wp__spot *spot)
 {
 	if (spot->standby)
-		wp_and_ar_u64(&p->idle, ~WP__IDLE_STANDBY); /* [K6] ar: as [K3] */
+		wp_and_rel_u64(&p->idle, ~WP__IDLE_STANDBY); /* [K6] rel: as in tick */
 	spot->standby = false;
 }
 
@@ -132,7 +132,7 @@ static void check_progress(struct wp__parking *p, unsigned v)
 	bool stuck = progress == spot->seen;
 	spot->seen = progress;
 	if (stuck && take_active(spot))
-		wp_sub_ar_u64(&p->idle, WP__IDLE_ACTIVE_ONE); /* [K2] ar: as in leave */
+		wp_sub_acq_u64(&p->idle, WP__IDLE_ACTIVE_ONE); /* [K2] acq: as in leave */
 }
 
 bool wp__parking_tick(struct wp__parking *p, unsigned i)
@@ -141,8 +141,8 @@ bool wp__parking_tick(struct wp__parking *p, unsigned i)
 	uint64_t idle = wp_load_rlx_u64(&p->idle);
 	/* Everybody left by himself, so the lanes are armed: the timer has no purpose any more. */
 	while (wp__idle_active(idle) == 0) {
-		/* [K6] ar: as [K3] */
-		if (wp_cas_weak_ar_u64(&p->idle, &idle, idle & ~WP__IDLE_STANDBY)) {
+		/* [K6] rel: what it noted of the others, for the next one; pairs with [K3] */
+		if (wp_cas_weak_rel_u64(&p->idle, &idle, idle & ~WP__IDLE_STANDBY)) {
 			spot->standby = false;
 			return false;
 		}
