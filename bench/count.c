@@ -58,9 +58,15 @@ struct count {
 	struct wp_job jobs[BATCH];
 };
 
+enum subject {
+	POOL,         /* whose worker is busy */
+	QUEUE,        /* for any number of producers */
+	SINGLE_QUEUE, /* for one producer */
+};
+
 struct operation {
 	const char *name;
-	bool of_queue;                    /* else of a pool whose worker is busy */
+	enum subject subject;
 	void (*prepare)(struct count *c); /* or NULL; not counted */
 	void (*perform)(struct count *c); /* COUNT_JOBS jobs */
 };
@@ -127,11 +133,13 @@ static void drain(struct count *c)
 
 /* An operation of a producer lane has its line here, too: submits by one producer's handle. */
 static const struct operation operations[] = {
-	{ "submit", false, NULL, submit },
-	{ "try_submit", false, NULL, try_submit },
-	{ "submit_batch_64", false, NULL, submit_batch },
-	{ "push", true, NULL, push },
-	{ "drain", true, push, drain },
+	{ "submit", POOL, NULL, submit },
+	{ "try_submit", POOL, NULL, try_submit },
+	{ "submit_batch_64", POOL, NULL, submit_batch },
+	{ "push", QUEUE, NULL, push },
+	{ "push_single", SINGLE_QUEUE, NULL, push },
+	{ "drain", QUEUE, push, drain },
+	{ "drain_single", SINGLE_QUEUE, push, drain },
 };
 #define OPERATIONS (sizeof(operations) / sizeof(operations[0]))
 
@@ -150,6 +158,7 @@ static void count_in_queue(struct count *c, const struct operation *operation)
 	struct wp_queue_options options = WP_QUEUE_OPTIONS_INIT;
 
 	options.capacity = CAPACITY;
+	options.single_producer = operation->subject == SINGLE_QUEUE;
 	must(wp_queue_create(&c->queue, &options) == 0, "no queue");
 	for (unsigned i = 0; i < CAPACITY; i++)
 		must(wp_queue_push(c->queue, &c->jobs[0]) == 0, "wp_queue_push failed");
@@ -209,10 +218,10 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < BATCH; i++)
 		c.jobs[i] = (struct wp_job){ .fn = count_job, .payload = &c };
 	must(sem_init(&c.started, 0, 0) == 0 && sem_init(&c.released, 0, 0) == 0, "no semaphore");
-	if (operation->of_queue)
-		count_in_queue(&c, operation);
-	else
+	if (operation->subject == POOL)
 		count_in_pool(&c, operation);
+	else
+		count_in_queue(&c, operation);
 	printf("%d\n", COUNT_JOBS);
 	return 0;
 }

@@ -64,6 +64,9 @@ totals: 1000
 # noise that depends on how often it has been called.
 FAKE_BENCH = '''#!{python}
 import json, os, sys
+if sys.argv[1] == '--list':
+    print('raw_limit  x\\nqueue_mpmc  y\\n           --producers 1\\npool_empty  z{also}')
+    sys.exit(0)
 here = os.path.dirname(os.path.abspath(__file__))
 counter = os.path.join(here, 'calls')
 calls = int(open(counter).read()) if os.path.exists(counter) else 0
@@ -75,6 +78,7 @@ def result(workload, ratio, **params):
 results = [dict(workload='raw_limit', params={{}}, ratio_to_raw_limit=dict(median=1)),
            result('queue_mpmc', 5), result('pool_empty', 7), result('pool_empty', 8, workers=16)]
 path = sys.argv[sys.argv.index('--json') + 1]
+workloads = sys.argv[sys.argv.index('--filter') + 1]
 {more}
 json.dump(dict(machine=dict(disturbed={disturbed}), results=results), open(path, 'w'))
 '''
@@ -213,9 +217,11 @@ class counting(Folder):
 class against(Folder):
     """Time against another revision."""
 
-    def bench(self, name, factor=1.0, noise=(1.0, 1.01, 0.99), more='', disturbed=False):
+    def bench(self, name, factor=1.0, noise=(1.0, 1.01, 0.99), more='', also='',
+              disturbed=False):
         return self.script(f'{name}/seg_bench', FAKE_BENCH.format(
-            python=sys.executable, factor=factor, noise=noise, more=more, disturbed=disturbed))
+            python=sys.executable, factor=factor, noise=noise, more=more, also=also,
+            disturbed=disturbed))
 
     def verdicts(self, quotients):
         return timing.Verdict(quotients).text
@@ -247,6 +253,14 @@ class against(Folder):
         timing.compare(self.new, self.old, 'REV', 4)
         with open(log, encoding='utf-8') as file:
             self.assertEqual(file.read(), 'noonnoon')
+
+    def test_only_what_both_know_is_asked_for(self):
+        log = os.path.join(self.folder, 'log')
+        more = f"open({log!r}, 'a').write(workloads + ';')"
+        new = self.bench('new', more=more, also='\\nqueue_single  w')
+        timing.compare(new, self.bench('old', more=more), 'REV', 4)
+        with open(log, encoding='utf-8') as file:
+            self.assertEqual(set(file.read().split(';')), {'pool_empty,queue_mpmc', ''})
 
     def test_what_cannot_be_told(self):
         good = self.bench('good')

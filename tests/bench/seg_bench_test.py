@@ -27,6 +27,8 @@ WORKLOADS = {
     'queue_mpmc': ['--producers', '1,3', '--workers', '1,2', '--capacity', '7',
                    '--segment-size', '2'],
     'queue_mpmc_unpaced': ['--producers', '2', '--workers', '2'],
+    'queue_single': ['--producers', '2', '--workers', '1,3', '--capacity', '7',
+                     '--segment-size', '2'],
     'queue_batch': ['--batch', '1,7,1000', '--capacity', '100'],
     'segment_size': ['--segment-size', '1..64'],
     'pool_empty': ['--producers', '1,3', '--workers', '1,4', '--segment-size', '5'],
@@ -70,11 +72,13 @@ WORKLOADS = {
 OPTIONAL = {'scale_sha256': 'nettle'}
 
 # They tell what they cost beside time.
-COSTS = {'pool_empty', 'pool_batch', 'pool_try', 'pool_wait'} | set(list(WORKLOADS)[16:])
+COSTS = {'pool_empty', 'pool_batch', 'pool_try', 'pool_wait'} | set(
+    list(WORKLOADS)[list(WORKLOADS).index('allocs') + 1:])
 
 TIMED = {'raw_limit', 'job_cost', 'queue_pair', 'queue_mpmc', 'queue_mpmc_unpaced', 'queue_batch',
          'segment_size', 'pool_empty', 'pool_batch', 'pool_try', 'pool_wait', 'growth',
-         'queue_push', 'queue_pop', 'pool_until', 'scale_empty', 'scale_sha256', 'scale_cpu',
+         'queue_single', 'queue_push', 'queue_pop', 'pool_until', 'scale_empty', 'scale_sha256',
+         'scale_cpu',
          'scale_io', 'matrix_empty', 'matrix_cpu', 'matrix_io', 'submit_path',
          'producer_pressure', 'backpressure', 'mixed', 'wait_cpu', 'thread_empty', 'thread_cpu',
          'thread_io', 'drain_queue', 'drain_mutex', 'stats_cost'}

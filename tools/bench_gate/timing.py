@@ -32,6 +32,7 @@ BENCH_SECONDS = 600  # so generous that only a hang reaches it
 KEYS = (
     ('queue, 1 producer 1 consumer', 'queue_mpmc', {'producers': 1, 'workers': 1}),
     ('queue, 2 producers 2 consumers', 'queue_mpmc', {'producers': 2, 'workers': 2}),
+    ('queue, single producer', 'queue_single', {'workers': 1}),
     ('queue, pushes of 64', 'queue_batch', {'batch': 64}),
     ('pool, submit, 1 worker', 'pool_empty', {'producers': 1, 'workers': 1}),
     ('pool, submit, 16 workers', 'pool_empty', {'producers': 1, 'workers': 16}),
@@ -39,15 +40,31 @@ KEYS = (
     ('pool, batches of 64, 1 worker', 'pool_batch',
      {'producers': 1, 'workers': 1, 'batch': 64}),
 )
-ARGUMENTS = ('--filter', 'queue_mpmc,queue_batch,pool_empty,pool_batch', '--producers', '1,2',
-             '--workers', '1,2,16', '--batch', '64', '--runs', '1')
+WORKLOADS = sorted({workload for _, workload, _ in KEYS})
+ARGUMENTS = ('--producers', '1,2', '--workers', '1,2,16', '--batch', '64', '--runs', '1')
 
 
-def run_bench(program, quick):
+def workloads_of(*programs):
+    """Those of the key figures that all the programs know; an older one may lack some."""
+    known = set(WORKLOADS)
+    for program in programs:
+        try:
+            done = subprocess.run([program, '--list'], stdout=subprocess.PIPE, text=True,
+                                  timeout=BENCH_SECONDS, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise CannotTell(f'{program}: cannot be run: {error}') from None
+        known &= {line.split()[0] for line in done.stdout.splitlines() if line.strip()}
+    if not known:
+        raise CannotTell('the two have no key figure in common')
+    return ','.join(sorted(known))
+
+
+def run_bench(program, workloads, quick):
     """{name of the figure: ratio to the raw limit} of one run; whether others were busy."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, 'out.json')
-        command = [program, *ARGUMENTS, '--json', path] + ['--quick'] * quick
+        command = [program, '--filter', workloads, *ARGUMENTS, '--json', path]
+        command += ['--quick'] * quick
         try:
             done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                   text=True, timeout=BENCH_SECONDS, check=False)
@@ -105,11 +122,11 @@ def measure(new, old, runs, quick):
     """{name: [quotient per pair]}, and how many runs were disturbed by others."""
     if rank(runs) == 0:
         raise CannotTell(f'{runs} runs are too few to judge noise; at least {RUNS_LEAST}')
-    quotients, disturbed = {}, 0
+    quotients, disturbed, workloads = {}, 0, workloads_of(new, old)
     for pair in range(runs):
         result = {}
         for program in (new, old) if pair % 2 == 0 else (old, new):
-            result[program], busy = run_bench(program, quick)
+            result[program], busy = run_bench(program, workloads, quick)
             disturbed += busy
         for name in result[new]:
             if name in result[old]:
