@@ -52,6 +52,7 @@
 struct count {
 	struct wp_pool *pool;
 	struct wp_queue *queue;
+	struct wp_producer *producer;
 	sem_t started, released;
 	uint64_t ran;
 	size_t popped;
@@ -116,6 +117,13 @@ static void submit_batch(struct count *c)
 		must(wp_submit_batch(c->pool, c->jobs, BATCH) == BATCH, "wp_submit_batch failed");
 }
 
+static void producer_submit(struct count *c)
+{
+	for (unsigned i = 0; i < COUNT_JOBS; i++)
+		must(wp_producer_submit(c->producer, count_job, c) == 0,
+			"wp_producer_submit failed");
+}
+
 static void push(struct count *c)
 {
 	for (unsigned i = 0; i < COUNT_JOBS; i++)
@@ -131,11 +139,11 @@ static void drain(struct count *c)
 		c->popped += n;
 }
 
-/* An operation of a producer lane has its line here, too: submits by one producer's handle. */
 static const struct operation operations[] = {
 	{ "submit", POOL, NULL, submit },
 	{ "try_submit", POOL, NULL, try_submit },
 	{ "submit_batch_64", POOL, NULL, submit_batch },
+	{ "producer_submit", POOL, NULL, producer_submit },
 	{ "push", QUEUE, NULL, push },
 	{ "push_single", SINGLE_QUEUE, NULL, push },
 	{ "drain", QUEUE, push, drain },
@@ -179,17 +187,23 @@ static void count_in_pool(struct count *c, const struct operation *operation)
 
 	options.workers = 1;
 	options.capacity = CAPACITY;
+	options.producer_capacity = CAPACITY;
 	must(wp_pool_create(&c->pool, &options) == 0, "no pool");
+	must(wp_producer_open(&c->producer, c->pool) == 0, "no producer");
 	for (unsigned i = 0; i < CAPACITY; i++)
 		must(wp_submit(c->pool, count_job, c) == 0, "wp_submit failed");
+	for (unsigned i = 0; i < CAPACITY; i++)
+		must(wp_producer_submit(c->producer, count_job, c) == 0,
+			"wp_producer_submit failed");
 	must(wp_pool_wait(c->pool, WP_FOREVER) == 0, "wp_pool_wait failed");
 	must(wp_submit(c->pool, blocking_job, c) == 0, "wp_submit failed");
 	while (sem_wait(&c->started) != 0)
 		;
 	measured(operation, c);
 	sem_post(&c->released);
+	wp_producer_close(c->producer);
 	must(wp_pool_shutdown(c->pool, WP_FOREVER, &report) == 0, "wp_pool_shutdown failed");
-	must(c->ran == CAPACITY + COUNT_JOBS && report.completed == c->ran + 1,
+	must(c->ran == 2 * CAPACITY + COUNT_JOBS && report.completed == c->ran + 1,
 		"not every job ran once");
 	wp_pool_destroy(c->pool);
 }

@@ -33,6 +33,7 @@ const struct bench_workload bench_pool_producer = {
 	.name = "pool_producer",
 	.about = "wp_producer_submit of an empty job, a producer per thread",
 	.kind = BENCH_TIME,
+	.costs = true,
 	.producers = "1,2,4,8",
 	.workers = "1,2,4,16",
 	.segment_size = "0",

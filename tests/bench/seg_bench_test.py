@@ -33,6 +33,7 @@ WORKLOADS = {
     'segment_size': ['--segment-size', '1..64'],
     'pool_empty': ['--producers', '1,3', '--workers', '1,4', '--segment-size', '5'],
     'pool_batch': ['--producers', '2', '--workers', '2', '--batch', '1,33', '--capacity', '50'],
+    'pool_producer': ['--producers', '1,3', '--workers', '2'],
     'pool_try': ['--producers', '2', '--workers', '1', '--capacity', '8'],
     'pool_wait': ['--producers', '2', '--workers', '2'],
     'growth': [],
@@ -72,12 +73,12 @@ WORKLOADS = {
 OPTIONAL = {'scale_sha256': 'nettle'}
 
 # They tell what they cost beside time.
-COSTS = {'pool_empty', 'pool_batch', 'pool_try', 'pool_wait'} | set(
+COSTS = {'pool_empty', 'pool_batch', 'pool_producer', 'pool_try', 'pool_wait'} | set(
     list(WORKLOADS)[list(WORKLOADS).index('allocs') + 1:])
 
 TIMED = {'raw_limit', 'job_cost', 'queue_pair', 'queue_mpmc', 'queue_mpmc_unpaced', 'queue_batch',
          'segment_size', 'pool_empty', 'pool_batch', 'pool_try', 'pool_wait', 'growth',
-         'queue_single', 'queue_push', 'queue_pop', 'pool_until', 'scale_empty', 'scale_sha256',
+         'queue_single', 'pool_producer', 'queue_push', 'queue_pop', 'pool_until', 'scale_empty', 'scale_sha256',
          'scale_cpu',
          'scale_io', 'matrix_empty', 'matrix_cpu', 'matrix_io', 'submit_path',
          'producer_pressure', 'backpressure', 'mixed', 'wait_cpu', 'thread_empty', 'thread_cpu',

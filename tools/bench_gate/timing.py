@@ -37,6 +37,7 @@ KEYS = (
     ('pool, submit, 1 worker', 'pool_empty', {'producers': 1, 'workers': 1}),
     ('pool, submit, 16 workers', 'pool_empty', {'producers': 1, 'workers': 16}),
     ('pool, submit, 2 producers', 'pool_empty', {'producers': 2, 'workers': 1}),
+    ('pool, producer, 1 worker', 'pool_producer', {'producers': 1, 'workers': 1}),
     ('pool, batches of 64, 1 worker', 'pool_batch',
      {'producers': 1, 'workers': 1, 'batch': 64}),
 )
