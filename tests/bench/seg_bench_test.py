@@ -78,11 +78,10 @@ COSTS = {'pool_empty', 'pool_batch', 'pool_producer', 'pool_try', 'pool_wait'} |
 
 TIMED = {'raw_limit', 'job_cost', 'queue_pair', 'queue_mpmc', 'queue_mpmc_unpaced', 'queue_batch',
          'segment_size', 'pool_empty', 'pool_batch', 'pool_try', 'pool_wait', 'growth',
-         'queue_single', 'pool_producer', 'queue_push', 'queue_pop', 'pool_until', 'scale_empty', 'scale_sha256',
-         'scale_cpu',
-         'scale_io', 'matrix_empty', 'matrix_cpu', 'matrix_io', 'submit_path',
-         'producer_pressure', 'backpressure', 'mixed', 'wait_cpu', 'thread_empty', 'thread_cpu',
-         'thread_io', 'drain_queue', 'drain_mutex', 'stats_cost'}
+         'queue_single', 'pool_producer', 'queue_push', 'queue_pop', 'pool_until', 'scale_empty',
+         'scale_sha256', 'scale_cpu', 'scale_io', 'matrix_empty', 'matrix_cpu', 'matrix_io',
+         'submit_path', 'producer_pressure', 'backpressure', 'mixed', 'wait_cpu', 'thread_empty',
+         'thread_cpu', 'thread_io', 'drain_queue', 'drain_mutex', 'stats_cost'}
 
 
 def run(*args, **options):

@@ -92,7 +92,8 @@ def _is_own(case):
 def peers(results):
     """Bars for each number of producers and workers, the fastest on top."""
     charts, kinds = [], (('peer_pool', 'pools', 'workers', 'Submit to finished, an empty job'),
-                         ('peer_queue', 'queues', 'consumers', 'Push to popped, a job of 32 bytes'))
+                         ('peer_queue', 'queues', 'consumers', 'Push to popped, a job of 32 bytes; '
+                          '(plain): consumers look for jobs without a pause in between'))
     for workload, plural_name, workers_name, what in kinds:
         cases = results.of(workload)
         groups = {}
@@ -145,6 +146,8 @@ def worker_scaling(results):
     lines = [_line(results.of('scale_empty'), 'workers', '1 producer, to 128 workers')]
     for producers, cases in _by(results.of('pool_empty', segment_size=None), 'producers'):
         lines.append(_line(cases, 'workers', plural(producers, 'producer')))
+    lines.append(_line(results.of('pool_producer', producers=1), 'workers',
+                       '1 producer with a lane of its own'))
     charts += _with_lines(chart, lines)
     chart = Chart('workers-cpu', 'Worker scaling: jobs that compute',
                   '100,000 additions, and SHA-256 of 8 KiB. The time should fall with the workers '

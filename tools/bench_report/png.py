@@ -78,7 +78,7 @@ def _bars(chart, plot):
     plot.set_yticks(rows, [b.name for b in chart.bars])
     for label, bar in zip(plot.get_yticklabels(), chart.bars):
         label.set_fontweight('bold' if bar.own else 'normal')
-    plot.invert_yaxis()
+    plot.set_ylim(len(chart.bars) - 0.4, -0.6)
     for row, bar in zip(rows, chart.bars):
         plot.annotate(bar.text, (max(bar.spread.max, bar.spread.median), row), xytext=(6, 0),
                       textcoords='offset points', va='center', annotation_clip=False)
