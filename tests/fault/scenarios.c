@@ -497,6 +497,7 @@ const struct scenario scenarios[] = {
 	{ "queue: use", scenario_queue_use },
 	{ "queue: wait for room", scenario_queue_waits_for_room },
 	{ "queue: close", scenario_queue_closed_while_waiting },
+	{ "queue: one producer", scenario_queue_single },
 	{ "pool: defaults", pool_defaults },
 	{ "pool: pinned", pool_pinned },
 	{ "pool: pinned, made-up machine", pool_pinned_on_a_made_up_machine },

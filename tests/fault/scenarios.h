@@ -37,6 +37,7 @@ void scenario_ctx_jobs(void);
 void scenario_queue_use(void);
 void scenario_queue_waits_for_room(void);
 void scenario_queue_closed_while_waiting(void);
+void scenario_queue_single(void);
 void scenario_usable_cpus(void);
 void scenario_pin_order(void);
 void scenario_pin_order_of_made_up_machines(void);
