@@ -25,6 +25,7 @@ T_TEST(options, defaults)
 	t_assert_u64_eq(o.segment_size, 1024);
 	t_assert_u64_eq(o.segment_count, 0);
 	t_assert_u64_eq(o.pool_capacity, 0);
+	t_assert_u64_eq(o.producer_capacity, 8192);
 	t_assert_int_eq(o.queue_type, WP_QUEUE_FIFO);
 	t_assert(!o.pin_workers && !o.contain_faults && !o.timing);
 	t_assert_u64_eq(o.batch_max, 256);
@@ -57,6 +58,7 @@ T_TEST(options, filling_keeps_what_is_set)
 	o.segment_size = 13;
 	o.segment_count = 1;
 	o.pool_capacity = 2;
+	o.producer_capacity = 3;
 	o.pin_workers = true;
 	o.timing = true;
 	o.batch_max = 17;
@@ -133,6 +135,20 @@ T_TEST(options, ranges)
 	expect_fault(&o, "size");
 }
 
+T_TEST(options, a_producer_has_no_more_room_than_the_pool_by_default)
+{
+	struct wp_options o = options();
+	o.capacity = 11;
+	t_assert_int_eq(wp_options_fill_defaults(&o), 0);
+	t_assert_u64_eq(o.producer_capacity, 11);
+	o = options();
+	o.segment_size = 65536;
+	o.producer_capacity = WP_CAPACITY_MAX;
+	expect_fine(&o);
+	o.producer_capacity++;
+	expect_fault(&o, "producer_capacity");
+}
+
 T_TEST(options, what_this_version_cannot_do)
 {
 	struct wp_options o = options();
@@ -153,6 +169,10 @@ T_TEST(options, capacity_and_segments_must_fit)
 	expect_fault(&o, "segment_count");
 	o.segment_count = 2;
 	expect_fine(&o);
+	o = options();
+	o.segment_size = 1;
+	o.producer_capacity = UINT64_C(1) << 30;
+	expect_fault(&o, "segment_size");
 }
 
 T_TEST(options, every_metrics_function_must_be_set)
