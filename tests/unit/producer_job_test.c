@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* Producers inside of jobs, and who is served when. */
+#include <string.h>
+
+#include "pool.h"
+
+static struct wp_pool *pool_for(unsigned workers, size_t room, uint32_t batch_max)
+{
+	struct wp_options o = WP_OPTIONS_INIT;
+	o.workers = workers;
+	o.producer_capacity = room;
+	o.capacity = 1024;
+	o.segment_size = 16;
+	o.batch_max = batch_max;
+	return pool_make(&o);
+}
+
+static struct wp_producer *open_in(struct wp_pool *pool)
+{
+	struct wp_producer *p = NULL;
+	t_assert_int_eq(wp_producer_open(&p, pool), 0);
+	t_assert(p != NULL);
+	return p;
+}
+
+/* ---- inside of jobs ---- */
+
+static wp_atomic_u64 leaves;
+
+static int opens(void *payload)
+{
+	struct wp_producer *p = open_in(wp_job_current()->pool);
+	for (unsigned i = 0; i < 50; i++)
+		t_assert_int_eq(wp_producer_submit(p, count_fn, payload), 0);
+	wp_producer_close(p);
+	return 0;
+}
+
+T_TEST(producer_job, opens_a_producer)
+{
+	struct wp_pool *pool = pool_for(2, 4, 0);
+	for (unsigned i = 0; i < 100; i++)
+		t_assert_int_eq(wp_submit(pool, opens, &leaves), 0);
+	pool_wait(pool);
+	t_assert_u64_eq(wp_load_rlx_u64(&leaves), 5000);
+	pool_end(pool);
+}
+
+static struct wp_producer *own; /* used by the one worker only, once its first job is submitted */
+static uint64_t made;
+
+/* A tree of jobs through one handle into a lane that is full most of the time. */
+static int branch(void *payload)
+{
+	uintptr_t depth = (uintptr_t)payload;
+	wp_add_rlx_u64(&leaves, 1);
+	for (unsigned i = 0; depth && i < 3; i++) {
+		struct wp_job job = { .fn = branch, .payload = (void *)(depth - 1) };
+		made++;
+		if (i == 0)
+			t_assert_int_eq(wp_producer_submit_job(own, &job), 0);
+		else if (i == 1)
+			t_assert_int_eq(wp_producer_submit_batch(own, &job, 1), 1);
+		else
+			t_assert_int_eq(
+				wp_producer_submit_until(own, &job, wp_after_ns(POOL_WATCHDOG_NS)),
+				0);
+	}
+	return 0;
+}
+
+T_TEST(producer_job, a_full_lane_and_one_worker)
+{
+	for (size_t room = 1; room <= 4; room++) {
+		struct wp_pool *pool = pool_for(1, room, 0);
+		own = open_in(pool);
+		made = 1;
+		wp_store_rlx_u64(&leaves, 0);
+		t_assert_int_eq(wp_producer_submit(own, branch, (void *)(uintptr_t)8), 0);
+		pool_wait(pool);
+		t_assert_u64_eq(wp_load_rlx_u64(&leaves), made);
+		t_assert_u64_eq(made, (19683 - 1) / 2); /* 1 + 3 + ... + 3^8 */
+		wp_producer_close(own);
+		pool_end(pool);
+	}
+}
+
+static int until_soon(void *payload)
+{
+	struct wp_job job = { .fn = count_fn, .payload = payload };
+	/* The lane is full with jobs that can run here, so room comes; at 0 it is not waited for. */
+	while (wp_producer_try_submit(own, &job) == 0)
+		;
+	t_assert_int_eq(wp_producer_try_submit(own, &job), WP_EFULL);
+	t_assert_int_eq(wp_producer_submit_until(own, &job, 1), WP_ETIMEDOUT);
+	t_assert_int_eq(wp_producer_submit_until(own, &job, wp_after_ms(60000)), 0);
+	return 0;
+}
+
+T_TEST(producer_job, deadlines_inside)
+{
+	struct wp_pool *pool = pool_for(1, 8, 0);
+	own = open_in(pool);
+	t_assert_int_eq(wp_submit(pool, until_soon, &leaves), 0);
+	pool_wait(pool);
+	t_assert_u64_eq(wp_load_rlx_u64(&leaves), 9);
+	wp_producer_close(own);
+	pool_end(pool);
+}
+
+/* ---- fairness: one worker, so that its jobs count exactly ---- */
+
+#define BATCH 16u
+#define FLOOD 1000u
+
+/* A quiet producer among FLOODS lanes that never become empty: the shared one is number 0. */
+#define FLOODS 3u
+
+static struct turns {
+	struct wp_pool *pool;
+	struct wp_producer *floods[FLOODS], *quiet;
+	uint64_t run, asked_at, most, asked, answered, end_at;
+} turns;
+
+static int quiet_fn(void *payload)
+{
+	uint64_t waited = turns.run - turns.asked_at;
+	(void)payload;
+	if (waited > turns.most)
+		turns.most = waited;
+	turns.answered++;
+	return 0;
+}
+
+/* Submits itself again, so that its lane stays as full as it is. */
+static int flood_fn(void *payload)
+{
+	uintptr_t lane = (uintptr_t)payload;
+	struct wp_job job = { .fn = flood_fn, .payload = payload };
+	if (++turns.run >= turns.end_at)
+		return 0;
+	if (lane == 0)
+		t_assert_int_eq(wp_try_submit(turns.pool, &job), 0);
+	else
+		t_assert_int_eq(wp_producer_try_submit(turns.floods[lane], &job), 0);
+	if (turns.asked == turns.answered && turns.run % 7 == 0) {
+		turns.asked++;
+		turns.asked_at = turns.run;
+		t_assert_int_eq(wp_producer_submit(turns.quiet, quiet_fn, NULL), 0);
+	}
+	return 0;
+}
+
+static void quiet_among_floods(unsigned idle_lanes)
+{
+	struct gate gate = { { 0 }, { 0 } };
+	struct wp_producer *idle[100];
+	memset(&turns, 0, sizeof(turns));
+	turns.pool = pool_for(1, FLOOD, BATCH);
+	turns.end_at = t_scaled(300000);
+	turns.quiet = open_in(turns.pool);
+	for (unsigned i = 0; i < idle_lanes; i++)
+		idle[i] = open_in(turns.pool);
+	gate_hold(&gate, turns.pool, 1);
+	for (uintptr_t lane = 0; lane < FLOODS; lane++) {
+		turns.floods[lane] = lane ? open_in(turns.pool) : NULL;
+		for (unsigned i = 0; i < FLOOD; i++) {
+			if (lane)
+				t_assert_int_eq(wp_producer_submit(
+							turns.floods[lane], flood_fn, (void *)lane),
+					0);
+			else
+				t_assert_int_eq(wp_submit(turns.pool, flood_fn, NULL), 0);
+		}
+	}
+	gate_open(&gate);
+	pool_wait(turns.pool);
+	t_assert(turns.answered > turns.end_at / 200);
+	/* The rest of the batch that is running, then one batch from each other lane. */
+	t_assert_msg(turns.most <= BATCH + FLOODS * BATCH, "a job waited for %llu others",
+		(unsigned long long)turns.most);
+	for (unsigned i = 0; i < idle_lanes; i++)
+		wp_producer_close(idle[i]);
+	for (unsigned i = 1; i < FLOODS; i++)
+		wp_producer_close(turns.floods[i]);
+	wp_producer_close(turns.quiet);
+	pool_end(turns.pool);
+}
+
+T_TEST(producer_job, a_quiet_producer_has_its_turn)
+{
+	quiet_among_floods(0);
+	quiet_among_floods(100);
+}
+
+/* Held workers, full lanes, and one job that came last. */
+T_TEST(producer_job, the_last_to_come_does_not_wait_for_all)
+{
+	struct gate gate = { { 0 }, { 0 } };
+	memset(&turns, 0, sizeof(turns));
+	turns.pool = pool_for(1, FLOOD, BATCH);
+	turns.floods[1] = open_in(turns.pool);
+	turns.quiet = open_in(turns.pool);
+	gate_hold(&gate, turns.pool, 1);
+	for (unsigned i = 0; i < FLOOD; i++)
+		t_assert_int_eq(wp_producer_submit(turns.floods[1], flood_fn, NULL), 0);
+	turns.end_at = 1; /* nothing is submitted again */
+	t_assert_int_eq(wp_producer_submit(turns.quiet, quiet_fn, NULL), 0);
+	gate_open(&gate);
+	pool_wait(turns.pool);
+	t_assert_u64_eq(turns.run, FLOOD);
+	t_assert_msg(turns.most <= 2 * BATCH, "a job waited for %llu others",
+		(unsigned long long)turns.most);
+	wp_producer_close(turns.floods[1]);
+	wp_producer_close(turns.quiet);
+	pool_end(turns.pool);
+}
