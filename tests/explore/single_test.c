@@ -309,7 +309,9 @@ static void claim_asleep(uint32_t n)
 				wp__os_futex_wait(&bell, rung, UINT64_MAX);
 			explore_assert(listed);
 		} else if (wp__single_wake(&lab_queue)) {
+			/* A job is on its way. */
 			listed = true;
+			wp_spin_hint();
 		} else {
 			/* The producer was faster. */
 			while (wp_load_acq_u32(&bell) == rung)
