@@ -116,7 +116,8 @@ def check_options():
         return subprocess.run([os.path.join(TREE, 'tools', name), *arguments], cwd='/', text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
 
-    for name in ('setup', 'run', 'test', 'soak', 'coverage', 'explore'):
+    for name in ('setup', 'run', 'test', 'soak', 'coverage', 'explore', 'memcheck',
+                 'advise'):
         expect(f'{name} --help', run(name, '--help').returncode == 0)
         expect(f'{name} --nonsense', run(name, '--nonsense').returncode == 2)
     expect('lanes', [line.split()[0] for line in run('test', '--list').stdout.splitlines()] ==
