@@ -16,7 +16,7 @@
 #define ROOM_NS          50000
 /* Numbers of jobs: each lane has its own; 2^44 jobs are two days at 10 ns. */
 #define LANE_SHIFT       44
-#define TABLE_FIRST_ROOM 8
+#define TABLE_FIRST_ROOM WP_TUNED(8, 1)
 #define SHARED           UINT64_C(1)
 
 /* ---- the table ---- */
