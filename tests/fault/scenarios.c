@@ -503,6 +503,7 @@ const struct scenario scenarios[] = {
 	{ "pool: pinned, made-up machine", pool_pinned_on_a_made_up_machine },
 	{ "pool: every option", pool_with_every_option },
 	{ "submit: all kinds", submits_of_all_kinds },
+	{ "producers", scenario_producers },
 	{ "submit: nested", nested_submits },
 	{ "submit: nested, two workers", nested_submits_of_two_workers },
 	{ "submit: blocked", blocked_submits },

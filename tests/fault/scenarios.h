@@ -33,6 +33,9 @@ void sweep_resume(void);
 void scenario_ctx_tree(void);
 void scenario_ctx_jobs(void);
 
+/* scenarios_producer.c */
+void scenario_producers(void);
+
 /* scenarios_queue.c */
 void scenario_queue_use(void);
 void scenario_queue_waits_for_room(void);
