@@ -1,9 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#define _LGPL_SOURCE
-#include "base/rcu.h"
-
-#include <urcu/urcu-memb.h>
-
 #if defined(__SANITIZE_THREAD__)
 #define WP_RCU_TSAN 1
 #elif defined(__has_feature)
@@ -11,6 +6,14 @@
 #define WP_RCU_TSAN 1
 #endif
 #endif
+
+/* Inlined read sides; under ThreadSanitizer its plain accesses to liburcu's futex would be seen. */
+#ifndef WP_RCU_TSAN
+#define _LGPL_SOURCE
+#endif
+#include "base/rcu.h"
+
+#include <urcu/urcu-memb.h>
 
 #ifdef WP_RCU_TSAN
 /* What a read side did happens before the grace period that waits for it; see rcu.h. */
