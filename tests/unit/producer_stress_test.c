@@ -299,6 +299,8 @@ T_TEST(producer_stress, a_hundred_idle_producers_cost_nothing)
 {
 	wp_atomic_u64 ran = { 0 };
 	struct wp_producer *p[100];
+	if (T_SANITIZED)
+		t_skip("the sanitizer has a thread of its own");
 	struct wp_options o = WP_OPTIONS_INIT;
 	o.workers = 4;
 	struct wp_pool *pool = pool_make(&o);
