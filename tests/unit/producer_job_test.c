@@ -89,7 +89,7 @@ T_TEST(producer_job, a_full_lane_and_one_worker)
 static int until_soon(void *payload)
 {
 	struct wp_job job = { .fn = count_fn, .payload = payload };
-	/* The lane is full with jobs that can run here, so room comes; at 0 it is not waited for. */
+	/* The lane is full with jobs that can run here, so room comes. */
 	while (wp_producer_try_submit(own, &job) == 0)
 		;
 	t_assert_int_eq(wp_producer_try_submit(own, &job), WP_EFULL);

@@ -131,7 +131,7 @@ static void one_ending(unsigned round)
 	struct wp_stats s = pool_stats(ending.pool);
 	t_assert_u64_eq(s.completed + s.dropped, s.submitted);
 	t_assert_u64_eq(s.completed, wp_load_rlx_u64(&ending.ran));
-	/* Those that were reserved count as accepted by the pool, or were refused and cleaned up. */
+	/* Those that were reserved were accepted, or refused and cleaned up. */
 	uint64_t cleaned = wp_load_rlx_u64(&ending.cleaned);
 	uint64_t reserved = wp_load_rlx_u64(&ending.refused);
 	t_assert_u64_eq(cleaned, wp_load_rlx_u64(&ending.accepted) + reserved);
