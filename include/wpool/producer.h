@@ -18,7 +18,7 @@
  * time; whoever hands it to another thread sees to the order (a mutex, a join). Builds without
  * NDEBUG end the program with a message when two threads use a handle at once, or when one is used
  * after its pool was destroyed; others do not look at the former and return WP_ECLOSED for the
- * latter.
+ * latter. A job that uses a handle is another thread, even if it was submitted by it.
  *
  * Closing the pool while producers submit loses nothing: each submit either returned 0, and its job
  * runs or is dropped with its cleanup, or it returned WP_ECLOSED.
@@ -50,7 +50,9 @@ WP_API int wp_producer_open(struct wp_producer **producer, struct wp_pool *pool)
 /*
  * Like their namesakes in submit.h, into the producer's own line: they wait while it is full, up to
  * the deadline; the try form returns WP_EFULL instead. From inside a job of the same pool they run
- * queued jobs while they wait. WP_EINVAL, WP_ECLOSED, WP_ETIMEDOUT as there.
+ * queued jobs while they wait. WP_EINVAL, WP_ECLOSED, WP_ETIMEDOUT as there; WP_EINVAL also for a
+ * job with a context: such jobs go in by wp_submit_job, or by reserve and commit, which do not look
+ * at the context before the job runs.
  */
 WP_API int wp_producer_submit(struct wp_producer *producer, wp_job_fn fn, void *payload);
 WP_API int wp_producer_submit_job(struct wp_producer *producer, const struct wp_job *job);

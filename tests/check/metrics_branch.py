@@ -47,7 +47,7 @@ MUTANTS = (
      'if (pool->options.metrics)\n\t\t\tpool->metrics.inc_queued('),
     ('src/engine/run.c', 'pool->metrics.inc_executed(',
      'if (pool->metrics.inc_executed)\n\t\tpool->metrics.inc_executed('),
-    ('src/engine/worker.c', 'pool->metrics.batch_dec_queued(',
+    ('src/engine/lanes.c', 'pool->metrics.batch_dec_queued(',
      'if (pool->metrics.batch_dec_queued)\n\t\tpool->metrics.batch_dec_queued('),
 )
 

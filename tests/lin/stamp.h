@@ -29,11 +29,15 @@ static inline uint64_t stamp_draw(wp_atomic_u64 *counter)
 	return stamp;
 }
 
-/* Keeps a reading of the clock between the instructions around it. */
+/*
+ * Keeps a reading of the clock between the instructions around it. On AMD's processors lfence alone
+ * waits for the instructions before it only if the system has told them to, which a guest may not
+ * be able to; mfence always does.
+ */
 static inline void stamp_barrier(void)
 {
 #if defined(__x86_64__)
-	__asm__ volatile("lfence" ::: "memory");
+	__asm__ volatile("mfence\n\tlfence" ::: "memory");
 #elif defined(__aarch64__)
 	__asm__ volatile("isb" ::: "memory");
 #endif

@@ -148,7 +148,7 @@ T_TEST(pool_nested, without_memory_to_set_jobs_aside)
 	the_pool = tight_pool(1, 1);
 	wp_store_rlx_u64(&ran, 0);
 	wp_store_rlx_u64(&cleaned, 0);
-	uint64_t depth = T_SANITIZED ? 60 : 300; /* they all nest now, on a small stack */
+	uint64_t depth = T_SANITIZED ? 60 : 120; /* they all nest now, on a small stack */
 	wp_store_rlx_u64(&budget, depth - 1);
 	wp__fault_arm(WP_FAULT_ALLOC, 1, true, ENOMEM);
 	t_assert_int_eq(wp_submit(the_pool, degenerate, NULL), 0);
