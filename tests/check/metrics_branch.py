@@ -23,7 +23,8 @@ import tempfile
 MEMBERS = ('inc_queued', 'batch_dec_queued', 'inc_executed', 'inc_rejected')
 # Functions that make up submit and drain, as far as the compiler leaves them: others inline them.
 HOT = re.compile(r'wp_(_)?(try_)?submit|push_in_job|conclude|count_rejected|count_run|run_or_skip'
-                 r'|wp__worker|wp__run|wp__rescue|help_lane|run_nested|handle_claim|work$')
+                 r'|wp__worker|wp__run|wp__rescue|wp__lanes|wp_(_)?producer|help_lane|run_nested'
+                 r'|handle_claim|work$')
 # A call overwrites these.
 CALLER_SAVED = {'rax', 'rcx', 'rdx', 'rsi', 'rdi', 'r8', 'r9', 'r10', 'r11'}
 
