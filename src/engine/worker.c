@@ -268,14 +268,17 @@ static void pace(struct wp__worker *w, const struct wp__claim *claim, uint64_t c
 	uint64_t apart = (claimed - w->last_claim) / claim->count;
 	w->last_claim = claimed;
 	w->streak++;
-	if (claim->more || w->mid_round || w->streak == 1 ||
-		apart > wp__ns_to_ticks(pool, RATE_FOR_PACING_NS)) {
+	if (w->streak == 1 || apart > wp__ns_to_ticks(pool, RATE_FOR_PACING_NS)) {
 		w->gap = 0;
 		return;
 	}
-	uint64_t full_batch = wp_min_u64(apart * pool->options.batch_max, pool->gap_ticks);
-	w->gap = (w->gap + full_batch) / 2;
-	pause_until(wp__os_ticks() + w->gap);
+	if (claim->more || w->mid_round)
+		return;
+	/* A little less than a batch: what is left over would have to be fetched by itself. */
+	uint64_t wanted = pool->options.batch_max - pool->options.batch_max / 8;
+	w->gap = (w->gap + wp_min_u64(apart * wanted, pool->gap_ticks)) / 2;
+	/* From the claim on: more jobs have come while these ran. */
+	pause_until(claimed + w->gap);
 }
 
 /* See "one active worker is enough" in the header. */
