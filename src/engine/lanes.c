@@ -248,17 +248,10 @@ bool wp__lanes_claim(struct wp__worker *w, struct wp_job *out, uint32_t max, uin
 	struct wp_pool *pool = w->pool;
 	wp__rcu_read_lock();
 	const struct wp__table *table = wp_load_acq_ptr(&pool->table); /* [T1] acq: as above */
-	uint32_t words = wp_load_rlx_u32(&pool->awake_words);
-	bool found;
-	/* Relaxed: the shared lane was always there. */
-	if (wp_likely(words == 1 && wp_load_rlx_u64(&pool->awake[0]) == SHARED)) {
-		w->mid_round = false;
-		found = claim_from(w, &pool->lane, out, max, share, claim);
-	} else {
-		uint32_t last = 64 * words - 1, from = w->next_lane > last ? 0 : w->next_lane;
-		found = claim_between(w, table, from, last, out, max, share, claim) ||
-			(from && claim_between(w, table, 0, from - 1, out, max, share, claim));
-	}
+	uint32_t last = 64 * wp_load_rlx_u32(&pool->awake_words) - 1;
+	uint32_t from = w->next_lane > last ? 0 : w->next_lane;
+	bool found = claim_between(w, table, from, last, out, max, share, claim) ||
+		     (from && claim_between(w, table, 0, from - 1, out, max, share, claim));
 	if (wp_unlikely(w->empty_looks > FEW_LANES * EMPTY_LOOKS)) {
 		w->empty_looks = 0;
 		if (awake_count(pool) > FEW_LANES)
