@@ -16,7 +16,7 @@
  * announce that all of them sleep.
  *
  *   last worker, before it sleeps                    producer, whose push found ASLEEP
- *   takes all lanes' bits away, ASLEEP, fence, looks ASLEEP away [G4]
+ *   empty lanes: bits away, ASLEEP, fence, looks     ASLEEP away [G4]
  *   tail |= SLEEP [P1]                               its bit into awake [A1]
  *   awake != 0: there is work after all [A2]         tail &= ~SLEEP [P2]: it stood? wake a worker
  *

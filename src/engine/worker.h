@@ -4,9 +4,9 @@
  *
  * Pacing. A consumer that looks as fast as it can catches up with the producer, and from then on
  * every job costs both of them cache-line transfers. So while jobs come fast (closer together than
- * RATE_FOR_PACING_NS) a worker pauses between two looks, for as long as a full batch should need
- * to arrive, at most options.poll_gap_ns. After a look that found nothing there is no pause: a lone
- * job is never delayed.
+ * RATE_FOR_PACING_NS) a worker pauses between two looks, until a little less than a full batch
+ * should have arrived since its claim, at most options.poll_gap_ns. After a look that found nothing
+ * there is no pause: a lone job is never delayed.
  *
  * Batch cap. A claim takes at most options.batch_max jobs, at most what runs in options.batch_ns by
  * the cost of recent jobs, and at most its share when several workers are active. The cost starts
