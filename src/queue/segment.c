@@ -10,6 +10,8 @@ _Static_assert(sizeof(wp_atomic_u8) == 1, "eight marks to a ready word");
 void wp__segment_shape_init(struct wp__segment_shape *shape, uint32_t size)
 {
 	shape->size = size;
+	shape->stamp_row = 0;
+	shape->stamps_offset = 0;
 	shape->slots_offset = WP__MARKS_OFFSET + (uint32_t)wp_round_up(size, WP_CACHE_LINE);
 	shape->bytes =
 		wp_round_up(shape->slots_offset + (size_t)size * sizeof(struct wp_job), WP_ALONE);

@@ -2,7 +2,7 @@
 /*
  * Segment: a fixed run of slots, with a mark per slot that says whether its job is published.
  *
- *     | done, next_free, uses | mark 0, mark 1, ... (bytes) | slot 0, slot 1, ... |
+ *     | done, next_free, uses | mark 0, mark 1, ... (bytes) | slot 0, slot 1, ... | (stamps) |
  *
  * A slot is room for one job. `done` counts the slots that consumers have copied out; `uses` the
  * times the segment was retired. The value of a mark that means "published" alternates from use to
@@ -61,7 +61,9 @@ struct wp__segment {
 struct wp__segment_shape {
 	uint32_t size;         /* slots */
 	uint32_t slots_offset; /* from the segment's start, bytes */
-	size_t bytes;          /* of a whole segment, a multiple of WP_ALONE */
+	uint32_t stamp_row;    /* see stamp.h; 0: there are no stamps */
+	size_t stamps_offset;
+	size_t bytes; /* of a whole segment, a multiple of WP_ALONE */
 };
 
 #define WP__MARKS_OFFSET   WP_ALONE

@@ -8,17 +8,20 @@
 
 #include "base/hooks.h"
 #include "base/os.h"
+#include "queue/stamp.h"
 
 #define INDEX_BITS 24
 #define INDEX_MASK ((UINT64_C(1) << INDEX_BITS) - 1)
 
 _Static_assert(WP_SEGMENTS_MAX < INDEX_MASK, "1 + index fits beside the tag");
 
-int wp__segpool_init(
-	struct wp__segpool *pool, uint32_t size, uint32_t reserved, uint32_t touch, uint32_t keep)
+int wp__segpool_init(struct wp__segpool *pool, uint32_t size, bool stamps, uint32_t reserved,
+	uint32_t touch, uint32_t keep)
 {
 	memset(pool, 0, sizeof(*pool));
 	wp__segment_shape_init(&pool->shape, size);
+	if (stamps)
+		wp__stamp_shape(&pool->shape);
 	pool->reserved = reserved;
 	pool->keep = keep;
 	pool->memory = wp__os_reserve(reserved * pool->shape.bytes);

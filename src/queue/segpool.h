@@ -52,12 +52,12 @@ struct wp__segpool {
 };
 
 /*
- * Reserves `reserved` segments of `size` slots (1 .. WP_SEGMENTS_MAX; reserved >= touch) and puts
- * `touch` of them in the free list, their pages written. Free segments beyond `keep` give their
- * pages back. 0 or -ENOMEM.
+ * Reserves `reserved` segments of `size` slots (1 .. WP_SEGMENTS_MAX; reserved >= touch), with or
+ * without stamps, and puts `touch` of them in the free list, their pages written. Free segments
+ * beyond `keep` give their pages back. 0 or -ENOMEM.
  */
-int wp__segpool_init(
-	struct wp__segpool *pool, uint32_t size, uint32_t reserved, uint32_t touch, uint32_t keep);
+int wp__segpool_init(struct wp__segpool *pool, uint32_t size, bool stamps, uint32_t reserved,
+	uint32_t touch, uint32_t keep);
 void wp__segpool_fini(struct wp__segpool *pool);
 
 static inline struct wp__segment *wp__segpool_at(const struct wp__segpool *pool, uint32_t index)

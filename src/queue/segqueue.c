@@ -10,6 +10,7 @@
 #include "base/hooks.h"
 #include "base/os.h"
 #include "queue/segqueue_parts.h"
+#include "queue/stamp.h"
 
 /* How many times a producer looks before it installs a segment for somebody else's block. */
 #define LOOKS_BEFORE_HELP      WP_TUNED(64, 2)
@@ -70,8 +71,8 @@ int wp__segqueue_init(struct wp__segqueue *q, const struct wp__segqueue_options 
 	if (!q->directory)
 		return WP_ENOMEM;
 	init_directory(q, entries);
-	int error = wp__segpool_init(&q->pool, size, (uint32_t)segments, options->segment_count,
-		options->keep_free ? options->keep_free : UINT32_MAX);
+	int error = wp__segpool_init(&q->pool, size, options->stamps, (uint32_t)segments,
+		options->segment_count, options->keep_free ? options->keep_free : UINT32_MAX);
 	if (error) {
 		wp__free(q->directory);
 		q->directory = NULL;
@@ -85,6 +86,7 @@ int wp__segqueue_init(struct wp__segqueue *q, const struct wp__segqueue_options 
 	q->always_near = options->capacity < CAPACITY_FOR_FETCH_ADD;
 	q->slack_span = WP_TUNED(wp_min_u64(options->capacity / 8, 1024), 1) << 2;
 	wp_store_rlx_u32(&q->near, q->always_near);
+	wp_store_rlx_u32(&q->stamp_mask, options->stamps ? 0 : UINT32_MAX);
 	wp_store_rlx_u64(&q->tail, q->first);
 	wp_store_rlx_u64(&q->head, q->first);
 	wp_store_rlx_u64(&q->limit, q->first + q->capacity_span);
@@ -148,6 +150,9 @@ static void write_many(
 		struct wp__segment *segment = wp__segment_in(q, entry);
 		memcpy(&wp__segment_slots(segment, &q->pool.shape)[slot], jobs,
 			here * sizeof(*jobs));
+		if (wp_unlikely(q->pool.shape.stamp_row))
+			wp__stamp_jobs(segment, &q->pool.shape, slot, position >> 2, here,
+				wp_load_rlx_u32(&q->stamp_mask));
 		wp__segment_publish(segment, wp__mark_in(entry), slot, here);
 		position += here * WP__TICKET_ONE;
 		jobs += here;
@@ -216,6 +221,19 @@ static inline int pushed(uint64_t tail)
 	return tail & WP__TAIL_SLEEP ? WP__PUSHED_WAKE : 0;
 }
 
+/* The ticket is one of those that are stamped; or, without stamps, a segment's first. */
+static inline bool is_stamped(const struct wp__segqueue *q, uint64_t position)
+{
+	uint32_t slot = wp__slot_of(q, position, wp__block_of(q, position));
+	return !(slot & wp_load_rlx_u32(&q->stamp_mask));
+}
+
+static WP_COLD int push_stamped(struct wp__segqueue *q, const struct wp_job *job, uint64_t tail)
+{
+	write_many(q, tail & WP__POSITION, job, 1);
+	return pushed(tail);
+}
+
 int wp__segqueue_push_until(struct wp__segqueue *q, const struct wp_job *job, uint64_t deadline)
 {
 	for (;;) {
@@ -223,6 +241,8 @@ int wp__segqueue_push_until(struct wp__segqueue *q, const struct wp_job *job, ui
 		size_t taken;
 		int error = take_exact(q, 1, &tail, &taken);
 		if (!error) {
+			if (wp_unlikely(is_stamped(q, tail & WP__POSITION)))
+				return push_stamped(q, job, tail);
 			write_one(q, tail & WP__POSITION, job);
 			return pushed(tail);
 		}
@@ -273,6 +293,8 @@ int wp__segqueue_push(struct wp__segqueue *q, const struct wp_job *job)
 	uint64_t position = tail & WP__POSITION;
 	if (wp_unlikely(wp__span(position + q->slack_span, wp_load_rlx_u64(&q->limit)) <= 0))
 		approach_limit(q, position);
+	if (wp_unlikely(is_stamped(q, position)))
+		return push_stamped(q, job, tail);
 	write_one(q, position, job);
 	return pushed(tail);
 }
@@ -338,6 +360,9 @@ bool wp__segqueue_claim(struct wp__segqueue *q, struct wp_job *out, uint32_t max
 			break;
 	}
 	memcpy(out, &wp__segment_slots(segment, &q->pool.shape)[slot], run * sizeof(*out));
+	if (wp_unlikely(q->pool.shape.stamp_row) && claim->stamps)
+		wp__stamp_read(segment, &q->pool.shape, slot, position >> 2, run,
+			wp_load_rlx_u32(&q->stamp_mask), claim->stamps);
 	WP_POINT("S1");
 	/* [S1] ar: copied out, before the segment is used again; pairs with itself */
 	if (wp_add_ar_u32(&segment->done, run) + run == q->segment_size)
@@ -348,4 +373,12 @@ bool wp__segqueue_claim(struct wp__segqueue *q, struct wp_job *out, uint32_t max
 	claim->at_segment_end = slot + run == q->segment_size;
 	claim->ticket = q->first_id + ((position - q->first) >> 2);
 	return true;
+}
+
+void wp__segqueue_stamp_all(struct wp__segqueue *q, bool all)
+{
+	/* Relaxed: a hint. Written only when it changes: producers read it at every push. */
+	uint32_t mask = all ? 0 : WP__STAMP_EVERY - 1;
+	if (wp_load_rlx_u32(&q->stamp_mask) != mask)
+		wp_store_rlx_u32(&q->stamp_mask, mask);
 }

@@ -93,6 +93,7 @@ struct wp__segqueue_options {
 	uint64_t room_patience; /* see room.h */
 	uint64_t first_ticket;  /* rounded down to a block's first */
 	uint64_t first_id;      /* of the first job; the next one has the next */
+	bool stamps;            /* note when jobs come in; see stamp.h */
 	bool single;            /* one producer, by single.h, and no other */
 	bool light;             /* single: membarrier is there, see single.h */
 };
@@ -120,7 +121,8 @@ struct wp__segqueue {
 	/* Producers read both at every push; written when a ticket reaches limit. */
 	_Alignas(WP_ALONE) wp_atomic_u64 limit;
 	wp_atomic_u32 near;
-	wp_atomic_u32 signal; /* single: see single.h */
+	wp_atomic_u32 stamp_mask; /* a job whose slot has none of these bits is stamped */
+	wp_atomic_u32 signal;     /* single: see single.h */
 	/* Written only by those who wait for room, who wake them, and by close. */
 	_Alignas(WP_ALONE) struct wp__room room;
 	wp_atomic_u64 final; /* final position | 1 once closed */
@@ -159,6 +161,8 @@ int wp__segqueue_push_some(
 /* ---- consumers: any thread ---- */
 
 struct wp__claim {
+	uint64_t *stamps;    /* in, for a lane with stamps: room for max of them, or NULL. Out: when
+	                        each job came in, in ticks, or 0 where that was not noted */
 	uint32_t count;      /* jobs copied out */
 	bool more;           /* the next job was ready, too */
 	bool at_segment_end; /* the batch ended there; the next segment was not looked at */
@@ -172,6 +176,9 @@ struct wp__claim {
  */
 bool wp__segqueue_claim(struct wp__segqueue *q, struct wp_job *out, uint32_t max, uint32_t share,
 	uint64_t wake_room, struct wp__claim *claim);
+
+/* Which jobs are stamped from now on: all, or a few. For lanes with stamps. */
+void wp__segqueue_stamp_all(struct wp__segqueue *q, bool all);
 
 #include "queue/segqueue_ends.h"
 

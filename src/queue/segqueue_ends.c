@@ -99,7 +99,8 @@ uint64_t wp__segqueue_accepted(const struct wp__segqueue *q)
 
 uint64_t wp__segqueue_claimed(const struct wp__segqueue *q)
 {
-	return ((wp_load_rlx_u64(&q->head) & WP__POSITION) - q->first) >> 2;
+	/* [C4] acq: a tail read later is not older; pairs with [H1] */
+	return ((wp_load_acq_u64(&q->head) & WP__POSITION) - q->first) >> 2;
 }
 
 uint64_t wp__segqueue_depth(const struct wp__segqueue *q)

@@ -39,7 +39,7 @@ bool wp__segqueue_is_closed(const struct wp__segqueue *q);
  */
 uint64_t wp__segqueue_accepted(const struct wp__segqueue *q);
 
-/* Jobs claimed so far. */
+/* Jobs claimed so far. A look at accepted that comes after it finds at least as many. */
 uint64_t wp__segqueue_claimed(const struct wp__segqueue *q);
 
 /* accepted - claimed, never negative, at most capacity. */

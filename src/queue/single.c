@@ -5,6 +5,7 @@
 
 #include "base/os.h"
 #include "queue/segqueue_parts.h"
+#include "queue/stamp.h"
 
 /* Longer than a store can stay invisible to other processors. */
 #define HEAVY_NAP_NS UINT64_C(1000000)
@@ -28,6 +29,13 @@ static int64_t look_for_room(struct wp__single *s, uint64_t position)
 	return wp__span(position, s->limit);
 }
 
+/* The segment being filled, from the place of its marks. */
+static struct wp__segment *segment_of(const struct wp__single *s, uint64_t position, uint32_t slot)
+{
+	char *marks = (char *)wp__single_mark(s, position) - slot;
+	return (struct wp__segment *)(void *)(marks - WP__MARKS_OFFSET);
+}
+
 /* The producer has reached `stop`: moves it on. 0; WP_EFULL: capacity jobs inside; WP_ECLOSED. */
 static int extend(struct wp__single *s)
 {
@@ -49,8 +57,15 @@ static int extend(struct wp__single *s)
 		s->mark_origin = (uintptr_t)wp__segment_marks(segment) - before / WP__TICKET_ONE;
 		s->mark = wp__mark_in(entry);
 	}
-	uint64_t in_segment = (q->segment_size - slot) * WP__TICKET_ONE;
-	s->stop = position + wp_min_u64((uint64_t)room, in_segment);
+	uint64_t n = q->segment_size - slot;
+	if (wp_unlikely(q->pool.shape.stamp_row)) {
+		/* Its job may be stamped; the next one that may be is as far as it goes. */
+		uint32_t mask = wp_load_rlx_u32(&q->stamp_mask);
+		wp__stamp_jobs(segment_of(s, position, slot), &q->pool.shape, slot, position >> 2,
+			1, mask);
+		n = wp_min_u64(n, mask + 1 - (slot & mask));
+	}
+	s->stop = position + wp_min_u64((uint64_t)room, n * WP__TICKET_ONE);
 	return 0;
 }
 

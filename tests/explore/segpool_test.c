@@ -11,7 +11,7 @@ static struct wp__segpool pool;
 
 static void make_pool(uint32_t reserved, uint32_t touch, uint32_t keep)
 {
-	explore_assert(wp__segpool_init(&pool, 1, reserved, touch, keep) == 0);
+	explore_assert(wp__segpool_init(&pool, 1, false, reserved, touch, keep) == 0);
 }
 
 static struct wp_job *slot_of(struct wp__segment *segment)

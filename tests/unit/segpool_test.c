@@ -20,7 +20,7 @@ static struct wp__segpool *make(uint32_t size, uint32_t reserved, uint32_t touch
 {
 	struct wp__segpool *pool = wp__alloc(WP_ALONE, sizeof(*pool));
 	t_assert(pool != NULL);
-	t_assert_int_eq(wp__segpool_init(pool, size, reserved, touch, keep), 0);
+	t_assert_int_eq(wp__segpool_init(pool, size, false, reserved, touch, keep), 0);
 	return pool;
 }
 
@@ -117,7 +117,7 @@ T_TEST(segpool, a_refused_reservation_is_an_error)
 {
 	struct wp__segpool *pool = wp__alloc(WP_ALONE, sizeof(*pool));
 	wp__fault_arm(WP_FAULT_RESERVE, 1, false, ENOMEM);
-	t_assert_int_eq(wp__segpool_init(pool, 64, 10, 2, ALL), -ENOMEM);
+	t_assert_int_eq(wp__segpool_init(pool, 64, false, 10, 2, ALL), -ENOMEM);
 	wp__fault_disarm();
 	wp__segpool_fini(pool);
 	wp__free(pool);
