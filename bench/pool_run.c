@@ -123,14 +123,16 @@ static double submit_ns(const struct crew *crew)
 void pool_run(struct pool_run *run, struct bench_sample *sample)
 {
 	const struct bench_params *p = run->p;
+	struct wp_options options = pool_run_options(p);
 	struct crew crew;
 	uint64_t last_ns, end_ns;
 
+	options.timing = run->timing;
 	/* Not more than a run's own jobs: a run of ten jobs is to be short. */
 	run->warm = p->jobs < POOL_RUN_WARM ? p->jobs : POOL_RUN_WARM;
 	atomic_store_explicit(&run->producers_left, p->producers, memory_order_relaxed);
 	tally_begin(p->workers);
-	pool_run_open(run, pool_run_options(p));
+	pool_run_open(run, options);
 	pool_run_warm(run, 1, run->warm);
 	crew_init(&crew, p->producers);
 	for (unsigned i = 0; i < p->producers; i++)

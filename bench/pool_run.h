@@ -22,6 +22,7 @@
 
 #include <stdalign.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <wpool/wpool.h>
@@ -40,6 +41,7 @@ struct pool_run {
 	const struct bench_params *p;
 	struct wp_pool *pool;
 	pool_share_fn share;
+	bool timing;   /* options.timing */
 	uint64_t warm; /* jobs before the first of the region */
 	atomic_uint producers_left;
 	_Atomic uint64_t refused; /* submit calls that were told WP_EFULL */

@@ -13,6 +13,7 @@ extern const struct bench_workload bench_pool_empty;
 extern const struct bench_workload bench_pool_batch;
 extern const struct bench_workload bench_pool_producer;
 extern const struct bench_workload bench_pool_try;
+extern const struct bench_workload bench_pool_timing;
 extern const struct bench_workload bench_pool_wait;
 extern const struct bench_workload bench_growth;
 extern const struct bench_workload bench_latency;
@@ -61,6 +62,7 @@ const struct bench_workload *const bench_workloads[] = {
 	&bench_pool_batch,
 	&bench_pool_producer,
 	&bench_pool_try,
+	&bench_pool_timing,
 	&bench_pool_wait,
 	&bench_growth,
 	&bench_latency,

@@ -96,8 +96,8 @@ struct wp_options {
 	bool contain_faults;           /* SIGSEGV, SIGBUS, SIGFPE, SIGILL and stack overflow in a
 	                                  job become a panic of it, as far as that can be: read
 	                                  docs/faults.md; default: the process dies */
-	bool timing;                   /* time each job by itself, not each batch: enables
-	                                  run_ns_max in wp_pool_stats; two clock reads per job */
+	bool timing;                   /* measure how long jobs wait and run: enables the
+	                                  percentiles of wp_pool_stats, which tells the cost */
 	uint32_t batch_max;            /* jobs a worker claims at once, 1 .. 256; default 256 */
 	uint64_t spin_ns;              /* how long the last awake worker looks for work before it
 	                                  sleeps; at most 1 s; default 50 us */
@@ -156,12 +156,16 @@ WP_API int wp_pool_wait(struct wp_pool *pool, uint64_t deadline);
 WP_API int wp_pool_wait_ctx(struct wp_pool *pool, struct wp_ctx *ctx, uint64_t deadline);
 
 /*
- * What became of the accepted jobs. accepted = completed + cancelled + dropped + running, and
+ * What became of the accepted jobs: each is in one of these, as in wp_pool_stats.
+ *
+ *     accepted = completed + failed + panicked + cancelled + dropped + running
+ *
  * running is 0 in a final report.
  */
 struct wp_stop_report {
-	uint64_t completed; /* ran, whatever they returned */
-	uint64_t failed;    /* of these, returned something other than 0, or gave up */
+	uint64_t completed; /* ran and returned 0 */
+	uint64_t failed;    /* ran and returned something else */
+	uint64_t panicked;  /* gave up, or were given up */
 	uint64_t cancelled; /* not run because their context had ended */
 	uint64_t dropped;   /* not run because of wp_pool_stop */
 	uint64_t running;   /* queued or running when the call gave up */

@@ -3,11 +3,11 @@
 
 #include <wpool/error.h>
 #include <wpool/pool.h>
-#include <wpool/stats.h>
 
 #include "engine/error.h"
 #include "engine/lifecycle.h"
 #include "engine/pool.h"
+#include "engine/stats.h"
 #include "work/ctx.h"
 
 int wp_pool_create(struct wp_pool **pool, const struct wp_options *options)
@@ -45,7 +45,7 @@ static int end(
 	if (!error)
 		wp__pool_end(pool);
 	if (report)
-		wp__pool_report(pool, report);
+		wp__stats_report(pool, report);
 	int ended = error ? wp__ctx_err(ctx) : 0;
 	return ended ? ended : error ? WP_EFORCED : 0;
 }
@@ -96,19 +96,10 @@ void wp_pool_destroy(struct wp_pool *pool)
 	wp__pool_free(pool);
 }
 
-int wp_pool_stats(const struct wp_pool *pool, struct wp_stats *out)
-{
-	if (!pool || !out || out->size != sizeof(*out))
-		return WP_EINVAL;
-	/* Reading takes the pool's mutex and changes nothing else. */
-	wp__pool_stats((struct wp_pool *)(uintptr_t)pool, out);
-	return 0;
-}
-
 int wp_pool_last_error(const struct wp_pool *pool, char *message, size_t size)
 {
 	if (!pool)
 		return WP_EINVAL;
-	/* As above. */
+	/* Reading takes a mutex of the pool and changes nothing else. */
 	return wp__error_last((struct wp_pool *)(uintptr_t)pool, message, size);
 }

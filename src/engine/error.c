@@ -67,7 +67,7 @@ static void tell(struct wp__worker *w, const struct wp_job *job, struct wp_job_e
 
 WP_COLD void wp__error_failed(struct wp__worker *w, const struct wp_job *job, int code)
 {
-	wp__count(&w->failed, 1);
+	w->running->outcome = WP__FAILED;
 	keep(w->pool, code);
 	if (!w->pool->options.on_error)
 		return;
@@ -82,7 +82,7 @@ WP_COLD void wp__error_failed(struct wp__worker *w, const struct wp_job *job, in
 
 WP_COLD void wp__error_panicked(struct wp__worker *w, const struct wp_job *job)
 {
-	wp__count(&w->panicked, 1);
+	w->running->outcome = WP__PANICKED;
 	keep_panic(w->pool, &w->gave_up);
 	if (!w->pool->options.on_error)
 		return;

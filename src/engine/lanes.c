@@ -242,6 +242,22 @@ void wp__lanes_offer_room(struct wp_pool *pool)
 	wp__rcu_read_unlock();
 }
 
+void wp__lanes_stamp_all(struct wp_pool *pool, bool all)
+{
+	wp__rcu_read_lock();
+	const struct wp__table *table = wp_load_acq_ptr(&pool->table); /* [T1] acq: as above */
+	uint32_t words = wp_load_rlx_u32(&pool->awake_words);
+	for (uint32_t i = 0; i < words; i++) {
+		uint64_t bits = wp_load_acq_u64(&pool->awake[i]); /* [A2] acq: as above */
+		for (; bits; bits &= bits - 1) {
+			struct wp__segqueue *lane = first_of(table, i, bits);
+			if (lane)
+				wp__segqueue_stamp_all(lane, all);
+		}
+	}
+	wp__rcu_read_unlock();
+}
+
 bool wp__lanes_claim(struct wp__worker *w, struct wp_job *out, uint32_t max, uint32_t share,
 	struct wp__claim *claim)
 {
@@ -261,6 +277,7 @@ bool wp__lanes_claim(struct wp__worker *w, struct wp_job *out, uint32_t max, uin
 	if (!found)
 		return false;
 	w->stalls = 0;
+	wp__count(&w->batches, 1);
 	pool->metrics.batch_dec_queued(pool->metrics_self, claim->count);
 	return true;
 }
@@ -278,6 +295,7 @@ static int init_lane(struct wp_pool *pool, struct wp__lane *lane)
 				      .room_patience = WP__ROOM_PATIENCE_NS,
 				      .first_ticket = WP_FIRST_TICKET(),
 				      .first_id = (uint64_t)lane->number << LANE_SHIFT,
+				      .stamps = o->timing,
 				      .single = true,
 				      .light = pool->has_membarrier,
 			      });
@@ -365,22 +383,20 @@ void wp__lanes_close(struct wp_pool *pool)
 	wp__os_mutex_unlock(&pool->mutex);
 }
 
-uint64_t wp__lanes_accepted(struct wp_pool *pool)
+static void add_lane(struct wp__lane_sums *sums, const struct wp__segqueue *lane)
 {
-	wp__os_mutex_lock(&pool->mutex);
-	uint64_t sum = wp__segqueue_accepted(&pool->lane);
-	for (const struct wp__lane *l = pool->newest_lane; l; l = l->older)
-		sum += wp__segqueue_accepted(&l->queue);
-	wp__os_mutex_unlock(&pool->mutex);
-	return sum;
+	sums->claimed += wp__segqueue_claimed(lane);
+	sums->accepted += wp__segqueue_accepted(lane);
+	sums->segments_touched += wp_load_rlx_u32(&lane->pool.touched);
+	sums->segments_free += wp__segpool_free(&lane->pool);
+	sums->segments_reused += wp__segpool_reused(&lane->pool);
 }
 
-uint64_t wp__lanes_claimed(struct wp_pool *pool)
+struct wp__lane_sums wp__lanes_sum(const struct wp_pool *pool)
 {
-	wp__os_mutex_lock(&pool->mutex);
-	uint64_t sum = wp__segqueue_claimed(&pool->lane);
+	struct wp__lane_sums sums = { 0 };
+	add_lane(&sums, &pool->lane);
 	for (const struct wp__lane *l = pool->newest_lane; l; l = l->older)
-		sum += wp__segqueue_claimed(&l->queue);
-	wp__os_mutex_unlock(&pool->mutex);
-	return sum;
+		add_lane(&sums, &l->queue);
+	return sums;
 }

@@ -83,8 +83,15 @@ void wp__lanes_wake(struct wp_pool *pool, struct wp__lane *lane);
 /* Closes all lanes, once for all; producers that wait for room are woken. */
 void wp__lanes_close(struct wp_pool *pool);
 
-/* Sums over all lanes; not under the pool's mutex. */
-uint64_t wp__lanes_accepted(struct wp_pool *pool);
-uint64_t wp__lanes_claimed(struct wp_pool *pool);
+/* Which jobs are stamped from now on, in lanes that are awake: all, or a few (queue/stamp.h). */
+void wp__lanes_stamp_all(struct wp_pool *pool, bool all);
+
+struct wp__lane_sums {
+	uint64_t claimed, accepted; /* of each lane in this order: claimed <= accepted */
+	uint64_t segments_touched, segments_free, segments_reused;
+};
+
+/* Sums over all lanes; under the pool's mutex. */
+struct wp__lane_sums wp__lanes_sum(const struct wp_pool *pool);
 
 #endif

@@ -3,7 +3,7 @@
  * How a pool comes to rest and to an end.
  *
  *     close     no more tickets: the lane's final ticket is what has to finish
- *     rest      sum(finished) == accepted: waited for on the pool's event count, which every worker
+ *     rest      sum(over) == accepted: waited for on the pool's event count, which every worker
  *               notifies when it runs dry
  *     stop      workers are interrupted: what is claimed and not started, or queued, is dropped
  *     end       at rest and closed: workers exit, their threads are joined, once, under the mutex
@@ -27,11 +27,5 @@ void wp__pool_discard(struct wp_pool *pool);
 
 /* The pool is closed and at rest: ends its threads, if nobody has yet. */
 void wp__pool_end(struct wp_pool *pool);
-
-/* What became of the accepted jobs so far. */
-void wp__pool_report(struct wp_pool *pool, struct wp_stop_report *report);
-
-/* Everything wp_pool_stats tells. */
-void wp__pool_stats(struct wp_pool *pool, struct wp_stats *out);
 
 #endif

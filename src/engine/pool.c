@@ -15,6 +15,7 @@
 #include "engine/producer.h"
 #include "engine/run.h"
 #include "engine/thread.h"
+#include "engine/timing.h"
 #include "topo/pin.h"
 
 _Thread_local struct wp__worker *wp__self;
@@ -63,9 +64,21 @@ static int init_lane(struct wp_pool *pool)
 						      .segment_size = o->segment_size,
 						      .segment_count = o->segment_count,
 						      .keep_free = o->pool_capacity,
+						      .stamps = o->timing,
 						      .room_patience = WP__ROOM_PATIENCE_NS,
 						      .first_ticket = WP_FIRST_TICKET(),
 					      });
+}
+
+static int init_timing(struct wp_pool *pool)
+{
+	if (!pool->options.timing)
+		return 0;
+	pool->times = wp__alloc(WP_ALONE, sizeof(*pool->times));
+	int error = pool->times ? 0 : WP_ENOMEM;
+	for (unsigned i = 0; i < pool->options.workers && !error; i++)
+		error = wp__timing_init(&pool->workers[i]);
+	return error;
 }
 
 static int init_workers(struct wp_pool *pool)
@@ -114,7 +127,7 @@ static int start_threads(struct wp_pool *pool)
 			wp__pool_event(pool, error, i, "worker's thread could not be started");
 			return WP_ENOMEM;
 		}
-		pool->threads++;
+		pool->threads_peak = ++pool->threads;
 	}
 	return 0;
 }
@@ -145,10 +158,17 @@ static int init_traps(struct wp_pool *pool)
 
 /* ---- the whole ---- */
 
+static void free_worker(struct wp__worker *w)
+{
+	wp__run_fini(w);
+	wp__free(w->timing);
+}
+
 void wp__pool_free(struct wp_pool *pool)
 {
 	for (unsigned i = 0; pool->workers && i < pool->options.workers; i++)
-		wp__run_fini(&pool->workers[i]);
+		free_worker(&pool->workers[i]);
+	wp__free(pool->times);
 	if (pool->has_traps)
 		wp__trap_release();
 	wp__parking_fini(&pool->parking);
@@ -170,6 +190,8 @@ int wp__pool_start(struct wp_pool **out, const struct wp_options *options)
 	int error = init_lane(pool);
 	if (!error)
 		error = init_workers(pool);
+	if (!error)
+		error = init_timing(pool);
 	if (!error)
 		error = init_traps(pool);
 	if (!error) {

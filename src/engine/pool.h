@@ -7,12 +7,13 @@
  * and the old one is freed after a grace period, so that lanes and workers can come and go. All
  * other threads read the table under `mutex`.
  *
- * Counting. A lane's tickets count what was accepted; each worker counts what it has finished (run
- * or dropped), alone and without a read-modify-write. The pool is at rest when the sum of the
- * latter, read first, equals the former, read last:
+ * Counting. Lanes' tickets count what was accepted and claimed; each worker counts the jobs
+ * that are over, by outcome, alone and without a read-modify-write. The pool is at rest when the
+ * sum of the latter, read first, equals what was accepted, read last:
  *
- *     accepted = sum(finished) + running + queued            at any time
- *     finished = completed + cancelled + dropped             per worker
+ *     accepted = sum(over) + running + queued       at any time
+ *     claimed  = sum(over) + running
+ *     over     = completed + failed + panicked + cancelled + dropped
  *
  * Layers: engine/worker.c decides when a worker looks, runs and sleeps; engine/run.c what happens
  * to a job; engine/submit.c how jobs come in; engine/lifecycle.c how a pool comes to an end.
@@ -39,10 +40,21 @@
 #define WP__ROOM_PATIENCE_NS UINT64_C(1000000)
 #define WP__HELP_DEPTH       32 /* how deep a worker runs jobs inside of jobs to make room */
 
-struct wp__worker;
-
 struct wp__lane;
+struct wp__timing;
+struct wp__times;
+struct wp__worker;
 struct wp_producer;
+
+/* What became of a job; the order of the workers' counters. */
+enum wp__outcome {
+	WP__COMPLETED, /* ran, returned 0 */
+	WP__FAILED,    /* ran, returned something else */
+	WP__PANICKED,  /* ran, and gave up or was given up */
+	WP__CANCELLED, /* did not run: its context had ended */
+	WP__DROPPED,   /* did not run: the pool was stopped */
+	WP__OUTCOMES
+};
 
 #define WP__LANE_WORDS WP_TUNED(256, 1) /* of 64 lanes each */
 
@@ -58,16 +70,24 @@ struct wp__table {
 struct wp__running {
 	struct wp__running *outer;
 	const struct wp_job *jobs;
+	const uint64_t *stamps; /* when they came in; only with options.timing */
 	uint64_t first_id;
 	uint32_t index;
-	unsigned outer_phase; /* what the worker was doing around this one */
-	unsigned held;        /* wpool is at work inside of the job: see engine/guard.h */
+	enum wp__outcome outcome; /* of the job, if it ran and has not completed */
+	unsigned outer_phase;     /* what the worker was doing around this one */
+	unsigned held;            /* wpool is at work inside of the job: see engine/guard.h */
+};
+
+/* What goes with a job beside what its submitter gave. */
+struct wp__tag {
+	uint64_t id;
+	uint64_t stamp; /* when it came in, in ticks; 0: not noted */
 };
 
 /* Jobs set aside by a worker that had to make room and could not run them (engine/run.c). */
 struct wp__spill {
 	struct wp_job *jobs;
-	uint64_t *ids;
+	struct wp__tag *tags;
 	size_t capacity, count, first;
 };
 
@@ -84,7 +104,7 @@ struct wp__worker {
 
 	/* The claimed jobs: batch[0 .. count-1], of which the last `left` have not been started. */
 	uint32_t count;
-	uint32_t batch_skipped;   /* of the batch, those that were not run */
+	uint32_t batch_apart;     /* of the batch, those counted already: not completed */
 	uint64_t first_id;        /* id of batch[0] */
 	uint32_t taken_from;      /* see engine/rescue.h */
 	struct wp__worker *stuck; /* whose jobs this worker is to rescue next, or NULL */
@@ -115,10 +135,11 @@ struct wp__worker {
 	bool ran;              /* something has finished since the last dry look */
 
 	/* Counters: written by the worker alone, read by anybody. */
-	_Alignas(WP_ALONE) wp_atomic_u64 finished;
-	wp_atomic_u64 completed, failed, panicked, cancelled, dropped, handler_panics, replaced;
-	wp_atomic_u64 batches, parks, wakes;
-	wp_atomic_u64 busy_ticks, run_ticks_max;
+	_Alignas(WP_ALONE) wp_atomic_u64 over[WP__OUTCOMES];
+	wp_atomic_u64 batches, parks, wakes, rescues;
+	wp_atomic_u64 handler_panics, replaced;
+	wp_atomic_u64 busy_ticks;
+	struct wp__timing *timing; /* NULL without options.timing; engine/timing.h */
 
 	/* See engine/rescue.h. */
 	_Alignas(
@@ -172,6 +193,8 @@ struct wp_pool {
 	struct wp__lane *newest_lane, *idle_lanes;
 	struct wp_producer *producers; /* the open ones */
 	unsigned threads;              /* started and not joined; under mutex */
+	unsigned threads_peak;         /* the most there were */
+	struct wp__times *times;       /* room to add up what workers have timed; under mutex */
 };
 
 /* The worker that the calling thread is, or NULL. */

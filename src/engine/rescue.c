@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/hooks.h"
+#include "engine/timing.h"
 
 #define SPINS_BEFORE_YIELD WP_TUNED(128, 2)
 
@@ -35,7 +36,8 @@ bool wp__rescue_yield(struct wp__worker *w, uint32_t index)
 	return index < w->taken_from;
 }
 
-uint32_t wp__rescue_take(struct wp__worker *v, struct wp_job *out, uint64_t *first_id)
+uint32_t wp__rescue_take(
+	struct wp__worker *v, struct wp_job *out, uint64_t *stamps, uint64_t *first_id)
 {
 	uint32_t before = wp_load_rlx_u32(&v->interrupt);
 	do {
@@ -54,6 +56,8 @@ uint32_t wp__rescue_take(struct wp__worker *v, struct wp_job *out, uint64_t *fir
 	if (n) {
 		uint32_t from = v->count - n;
 		memcpy(out, v->batch + from, n * sizeof(*out));
+		if (v->timing)
+			memcpy(stamps, v->timing->stamps + from, n * sizeof(*stamps));
 		*first_id = v->first_id + from;
 		v->taken_from = from;
 		outcome = WP__RESCUED;

@@ -85,9 +85,11 @@ static inline bool wp__rescue_is_wanted(const struct wp__worker *v)
 }
 
 /*
- * Takes what v has claimed and not started: copies it to out (WP__BATCH_MAX jobs) and returns how
- * many; *first_id is the id of the first. 0: there was nothing, or somebody was faster.
+ * Takes what v has claimed and not started: copies it to out (WP__BATCH_MAX jobs), and when the
+ * jobs came in to stamps if v notes that, and returns how many; *first_id is the id of the first.
+ * 0: there was nothing, or somebody was faster.
  */
-uint32_t wp__rescue_take(struct wp__worker *v, struct wp_job *out, uint64_t *first_id);
+uint32_t wp__rescue_take(
+	struct wp__worker *v, struct wp_job *out, uint64_t *stamps, uint64_t *first_id);
 
 #endif

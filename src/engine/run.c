@@ -10,6 +10,7 @@
 #include "engine/error.h"
 #include "engine/lanes.h"
 #include "engine/rescue.h"
+#include "engine/timing.h"
 #include "engine/worker.h"
 #include "work/job.h"
 
@@ -29,52 +30,69 @@ static inline void finish(struct wp__worker *w, const struct wp_job *job)
 	w->phase = WP__IN_JOB;
 }
 
-static inline void run_job_untimed(struct wp__worker *w, const struct wp_job *job)
+/* False: it did not complete; the outcome is in w->running. */
+static inline bool run_job_untimed(struct wp__worker *w, const struct wp_job *job)
 {
 	int code = job->fn(job->payload);
 	if (wp_unlikely(code != 0))
 		wp__error_failed(w, job, code);
 	finish(w, job);
+	return code == 0;
 }
 
-static WP_COLD void run_job_timed(struct wp__worker *w, const struct wp_job *job)
+static WP_COLD bool run_job_timed(struct wp__worker *w, const struct wp_job *job)
 {
+	uint64_t stamp = w->running->stamps[w->running->index];
 	uint64_t start = wp__os_ticks();
-	run_job_untimed(w, job);
-	uint64_t ticks = wp__os_ticks() - start;
-	if (ticks > wp_load_rlx_u64(&w->run_ticks_max))
-		wp_store_rlx_u64(&w->run_ticks_max, ticks);
+	bool completed = run_job_untimed(w, job);
+	wp__timing_job(w, stamp, start, wp__os_ticks());
+	return completed;
 }
 
-static inline void run_job(struct wp__worker *w, const struct wp_job *job, bool timed)
+static inline bool run_job(struct wp__worker *w, const struct wp_job *job, bool timed)
 {
-	if (wp_unlikely(timed))
-		run_job_timed(w, job);
-	else
-		run_job_untimed(w, job);
+	return wp_unlikely(timed) ? run_job_timed(w, job) : run_job_untimed(w, job);
 }
 
-/* n jobs are over, in whatever way. What they did is visible to whoever sees the count. */
-static void count_finished(struct wp__worker *w, uint64_t n)
+/*
+ * n jobs are over, cleaned up and all. What they did is visible to whoever sees the count. Each
+ * accepted job is counted once.
+ */
+static void count_over(struct wp__worker *w, enum wp__outcome outcome, uint64_t n)
 {
-	uint64_t finished = wp_load_rlx_u64(&w->finished) + n;
+	uint64_t over = wp_load_rlx_u64(&w->over[outcome]) + n;
 	/* [E1] rel: the jobs' effects; pairs with [E2] */
-	wp_store_rel_u64(&w->finished, finished);
+	wp_store_rel_u64(&w->over[outcome], over);
 	WP_POINT("E1");
 }
 
-static void count_run(struct wp__worker *w, uint64_t n)
+static void count_run(struct wp__worker *w, enum wp__outcome outcome, uint64_t n)
 {
 	struct wp_pool *pool = w->pool;
 	pool->metrics.inc_executed(pool->metrics_self, n);
-	wp__count(&w->completed, n);
-	count_finished(w, n);
+	count_over(w, outcome, n);
+}
+
+/* A job of the batch ran; if it did not complete, it is not counted with the others. */
+static WP_COLD void count_apart(struct wp__worker *w, enum wp__outcome outcome)
+{
+	if (outcome == WP__COMPLETED)
+		return;
+	w->batch_apart++;
+	count_run(w, outcome, 1);
+}
+
+/* The outermost job, which w->running is. */
+static WP_COLD void count_outermost(struct wp__worker *w)
+{
+	enum wp__outcome outcome = w->outermost.outcome;
+	w->outermost.outcome = WP__COMPLETED;
+	count_apart(w, outcome);
 }
 
 static void count_skipped(struct wp__worker *w, unsigned phase)
 {
-	wp__count(phase == WP__IN_CANCEL ? &w->cancelled : &w->dropped, 1);
-	count_finished(w, 1);
+	count_over(w, phase == WP__IN_CANCEL ? WP__CANCELLED : WP__DROPPED, 1);
 }
 
 /* The worker's job, w->running: its context has ended, or else the pool is being stopped. */
@@ -125,7 +143,7 @@ static WP_COLD void conclude(void *worker)
 static void run_guarded(void *worker)
 {
 	struct wp__worker *w = worker;
-	run_job(w, running_job(w), w->pool->options.timing);
+	(void)run_job(w, running_job(w), w->timing != NULL);
 }
 
 static void skip_guarded(void *worker)
@@ -134,17 +152,13 @@ static void skip_guarded(void *worker)
 	skip_job(w, running_job(w));
 }
 
-/* Does what is to be done with jobs[index] inside of another job, or beside the batch. */
-static void nest(struct wp__worker *w, const struct wp_job *jobs, uint64_t first_id, uint32_t index,
-	void (*what)(void *worker))
+/* Does what is to be done with the job inside of another job, or beside the batch. */
+static enum wp__outcome nest(
+	struct wp__worker *w, const struct wp__running *job, void (*what)(void *worker))
 {
-	struct wp__running here = {
-		.outer = w->running,
-		.jobs = jobs,
-		.first_id = first_id,
-		.index = index,
-		.outer_phase = w->phase,
-	};
+	struct wp__running here = *job;
+	here.outer = w->running;
+	here.outer_phase = w->phase;
 	w->running = &here;
 	w->phase = WP__IN_JOB;
 	w->help_depth++;
@@ -154,6 +168,18 @@ static void nest(struct wp__worker *w, const struct wp_job *jobs, uint64_t first
 	w->help_depth--;
 	w->phase = here.outer_phase;
 	w->running = here.outer;
+	return here.outcome;
+}
+
+/* batch[index], to be nested. */
+static struct wp__running of_batch(struct wp__worker *w, uint32_t index)
+{
+	return (struct wp__running){
+		.jobs = w->batch,
+		.stamps = w->timing ? w->timing->stamps : NULL,
+		.first_id = w->first_id,
+		.index = index,
+	};
 }
 
 /* ---- one after the other ---- */
@@ -175,8 +201,9 @@ static inline bool next_of_batch(struct wp__worker *w, uint32_t *index)
 	while (wp__rescue_next(w, index)) {
 		if (wp_likely(is_to_run(w, &w->batch[*index])))
 			return true;
-		w->batch_skipped++;
-		nest(w, w->batch, w->first_id, *index, skip_guarded);
+		struct wp__running job = of_batch(w, *index);
+		w->batch_apart++;
+		nest(w, &job, skip_guarded);
 	}
 	return false;
 }
@@ -185,22 +212,22 @@ static inline bool next_of_batch(struct wp__worker *w, uint32_t *index)
  * Runs jobs[index] inside of another job, or after a batch; does not count it. Nobody knows for how
  * long: this worker does not look for work meanwhile.
  */
-static void run_nested(struct wp__worker *w, const struct wp_job *jobs, uint64_t first_id,
-	uint32_t index, bool work_left)
+static enum wp__outcome run_nested(
+	struct wp__worker *w, const struct wp__running *job, bool work_left)
 {
 	wp__worker_step_away(w, work_left);
-	nest(w, jobs, first_id, index, run_guarded);
+	return nest(w, job, run_guarded);
 }
 
 /* Runs or skips one job that is not of the batch. */
-static void run_or_skip(struct wp__worker *w, const struct wp_job *job, uint64_t id, bool work_left)
+static void run_or_skip(
+	struct wp__worker *w, const struct wp_job *job, struct wp__tag tag, bool work_left)
 {
-	if (!is_to_run(w, job)) {
-		nest(w, job, id, 0, skip_guarded);
-		return;
-	}
-	run_nested(w, job, id, 0, work_left);
-	count_run(w, 1);
+	struct wp__running what = { .jobs = job, .stamps = &tag.stamp, .first_id = tag.id };
+	if (is_to_run(w, job))
+		count_run(w, run_nested(w, &what, work_left), 1);
+	else
+		nest(w, &what, skip_guarded);
 }
 
 /* ---- set aside ---- */
@@ -209,37 +236,37 @@ static void run_or_skip(struct wp__worker *w, const struct wp_job *job, uint64_t
 static bool extend_spill(struct wp__spill *spill)
 {
 	struct wp_job *jobs = spill->jobs;
-	uint64_t *ids = spill->ids;
+	struct wp__tag *tags = spill->tags;
 	size_t capacity = spill->capacity;
 	if (2 * spill->count >= capacity) {
 		capacity = capacity ? 2 * capacity : SPILL_FIRST_CAPACITY;
 		jobs = wp__alloc(sizeof(void *), capacity * sizeof(*jobs));
-		ids = wp__alloc(sizeof(*ids), capacity * sizeof(*ids));
-		if (!jobs || !ids) {
+		tags = wp__alloc(sizeof(void *), capacity * sizeof(*tags));
+		if (!jobs || !tags) {
 			wp__free(jobs);
-			wp__free(ids);
+			wp__free(tags);
 			return false;
 		}
 	}
 	if (spill->count) {
 		memmove(jobs, spill->jobs + spill->first, spill->count * sizeof(*jobs));
-		memmove(ids, spill->ids + spill->first, spill->count * sizeof(*ids));
+		memmove(tags, spill->tags + spill->first, spill->count * sizeof(*tags));
 	}
 	if (jobs != spill->jobs) {
 		wp__free(spill->jobs);
-		wp__free(spill->ids);
+		wp__free(spill->tags);
 	}
-	*spill = (struct wp__spill){ jobs, ids, capacity, spill->count, 0 };
+	*spill = (struct wp__spill){ jobs, tags, capacity, spill->count, 0 };
 	return true;
 }
 
-static bool set_aside(struct wp__worker *w, const struct wp_job *job, uint64_t id)
+static bool set_aside(struct wp__worker *w, const struct wp_job *job, struct wp__tag tag)
 {
 	struct wp__spill *spill = &w->spill;
 	if (spill->first + spill->count == spill->capacity && !extend_spill(spill))
 		return false;
 	spill->jobs[spill->first + spill->count] = *job;
-	spill->ids[spill->first + spill->count] = id;
+	spill->tags[spill->first + spill->count] = tag;
 	spill->count++;
 	return true;
 }
@@ -250,11 +277,11 @@ static bool run_one_set_aside(struct wp__worker *w)
 	if (!spill->count)
 		return false;
 	struct wp_job job = spill->jobs[spill->first];
-	uint64_t id = spill->ids[spill->first];
+	struct wp__tag tag = spill->tags[spill->first];
 	spill->first++;
 	if (--spill->count == 0)
 		spill->first = 0;
-	run_or_skip(w, &job, id, false);
+	run_or_skip(w, &job, tag, false);
 	return true;
 }
 
@@ -265,14 +292,14 @@ static bool prefer_set_aside(struct wp__spill *spill, const void *payload)
 		if (spill->jobs[i].payload != payload)
 			continue;
 		struct wp_job job = spill->jobs[i];
-		uint64_t id = spill->ids[i];
+		struct wp__tag tag = spill->tags[i];
 		size_t before = i - spill->first;
 		memmove(&spill->jobs[spill->first + 1], &spill->jobs[spill->first],
 			before * sizeof(job));
-		memmove(&spill->ids[spill->first + 1], &spill->ids[spill->first],
-			before * sizeof(id));
+		memmove(&spill->tags[spill->first + 1], &spill->tags[spill->first],
+			before * sizeof(tag));
 		spill->jobs[spill->first] = job;
-		spill->ids[spill->first] = id;
+		spill->tags[spill->first] = tag;
 		return true;
 	}
 	return false;
@@ -281,7 +308,7 @@ static bool prefer_set_aside(struct wp__spill *spill, const void *payload)
 void wp__run_fini(struct wp__worker *w)
 {
 	wp__free(w->spill.jobs);
-	wp__free(w->spill.ids);
+	wp__free(w->spill.tags);
 }
 
 /* ---- batches ---- */
@@ -289,31 +316,37 @@ void wp__run_fini(struct wp__worker *w)
 /* Runs what is left of the batch, and then what was set aside. */
 static void finish_batch(struct wp__worker *w)
 {
-	bool timed = w->pool->options.timing;
+	const struct wp__timing *timing = w->timing;
 	struct wp__running *here = &w->outermost;
-	while (next_of_batch(w, &here->index))
-		run_job(w, &w->batch[here->index], timed);
+	while (next_of_batch(w, &here->index)) {
+		bool timed = wp_unlikely(timing != NULL) && wp__timing_wants(timing, here->index);
+		if (wp_unlikely(!run_job(w, &w->batch[here->index], timed)))
+			count_outermost(w);
+	}
 	w->running = NULL;
+	if (wp_unlikely(timing != NULL))
+		wp__timing_batch_ends(w);
 	/* A rescue has made count smaller. */
-	uint32_t ran = w->count - w->batch_skipped;
-	if (ran)
-		count_run(w, ran);
+	uint32_t completed = w->count - w->batch_apart;
+	if (completed)
+		count_run(w, WP__COMPLETED, completed);
 	while (wp_unlikely(run_one_set_aside(w)))
 		;
 }
 
 void wp__run_batch(struct wp__worker *w)
 {
-	w->outermost = (struct wp__running){ .jobs = w->batch, .first_id = w->first_id };
+	w->outermost = of_batch(w, 0);
 	w->running = &w->outermost;
 	w->phase = WP__IN_JOB;
-	w->batch_skipped = 0;
+	w->batch_apart = 0;
 	finish_batch(w);
 }
 
 WP_COLD void wp__run_resume(struct wp__worker *w)
 {
 	conclude(w);
+	count_outermost(w);
 	finish_batch(w);
 }
 
@@ -325,21 +358,24 @@ static bool run_next_of_batch(struct wp__worker *w)
 	uint32_t index;
 	if (!next_of_batch(w, &index))
 		return false;
-	run_nested(w, w->batch, w->first_id, index, false);
+	struct wp__running job = of_batch(w, index);
+	count_apart(w, run_nested(w, &job, false));
 	return true;
 }
 
 /* Takes one job off the lane and runs it; or sets it aside, unless it is the one with `wanted`. */
 static bool help_lane(struct wp__worker *w, const void *wanted)
 {
-	struct wp__claim claim;
+	struct wp__tag tag = { 0 };
+	struct wp__claim claim = { .stamps = &tag.stamp };
 	struct wp_job job;
 	if (!wp__lanes_claim(w, &job, 1, 1, &claim))
 		return false;
+	tag.id = claim.ticket;
 	bool deep = w->help_depth >= WP__HELP_DEPTH && !(wanted && job.payload == wanted);
-	if (deep && set_aside(w, &job, claim.ticket))
+	if (deep && set_aside(w, &job, tag))
 		return true;
-	run_or_skip(w, &job, claim.ticket, claim.more);
+	run_or_skip(w, &job, tag, claim.more);
 	return true;
 }
 
@@ -347,11 +383,13 @@ static bool help_lane(struct wp__worker *w, const void *wanted)
 static WP_COLD void rescue_inside(struct wp__worker *w)
 {
 	struct wp_job jobs[WP__BATCH_MAX];
+	uint64_t stamps[WP__BATCH_MAX] = { 0 };
 	uint64_t first_id;
-	uint32_t n = wp__rescue_take(w->stuck, jobs, &first_id);
+	uint32_t n = wp__rescue_take(w->stuck, jobs, stamps, &first_id);
 	w->stuck = NULL;
+	wp__count(&w->rescues, n != 0);
 	for (uint32_t i = 0; i < n; i++)
-		run_or_skip(w, &jobs[i], first_id + i, false);
+		run_or_skip(w, &jobs[i], (struct wp__tag){ first_id + i, stamps[i] }, false);
 }
 
 bool wp__run_to_make_room(struct wp__worker *w)

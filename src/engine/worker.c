@@ -8,6 +8,7 @@
 #include "engine/lanes.h"
 #include "engine/rescue.h"
 #include "engine/run.h"
+#include "engine/timing.h"
 #include "park/latch.h"
 
 /* Jobs that come further apart than this are not worth waiting for more of them. */
@@ -314,10 +315,11 @@ static void handle_claim(struct wp__worker *w, const struct wp__claim *claim)
 	wp__rescue_offer(w, claim->count, claim->ticket);
 	hand_over(w, claim, claimed);
 	uint64_t start = wp__os_ticks();
+	if (wp_unlikely(w->timing != NULL))
+		wp__timing_batch_begins(w, start);
 	wp__run_batch(w);
 	uint64_t ticks = wp__os_ticks() - start;
 	wp__count(&w->busy_ticks, ticks);
-	wp__count(&w->batches, 1);
 	learn_cost(w, ticks / claim->count);
 	back_to_looking(w);
 	pace(w, claim, claimed);
@@ -329,10 +331,11 @@ static void handle_claim(struct wp__worker *w, const struct wp__claim *claim)
 static WP_COLD void rescue(struct wp__worker *w)
 {
 	struct wp__claim claim = { .more = false };
-	claim.count = wp__rescue_take(w->stuck, w->batch, &claim.ticket);
+	claim.count = wp__rescue_take(w->stuck, w->batch, wp__timing_stamps(w), &claim.ticket);
 	w->stuck = NULL;
 	if (!claim.count)
 		return;
+	wp__count(&w->rescues, 1);
 	w->appointed_at = 0; /* it needs a standby of its own now */
 	handle_claim(w, &claim);
 }
@@ -366,7 +369,7 @@ void wp__worker_work(struct wp__worker *w)
 {
 	struct wp__parking *parking = &w->pool->parking;
 	wp_atomic_u64 *progress = &parking->spots[w->index].progress;
-	struct wp__claim claim;
+	struct wp__claim claim = { .stamps = wp__timing_stamps(w) };
 	while (!w->dying) {
 		wp__count(progress, 1);
 		back_to_looking(w);

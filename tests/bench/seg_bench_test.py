@@ -35,6 +35,7 @@ WORKLOADS = {
     'pool_batch': ['--producers', '2', '--workers', '2', '--batch', '1,33', '--capacity', '50'],
     'pool_producer': ['--producers', '1,3', '--workers', '2'],
     'pool_try': ['--producers', '2', '--workers', '1', '--capacity', '8'],
+    'pool_timing': ['--producers', '2', '--workers', '2'],
     'pool_wait': ['--producers', '2', '--workers', '2'],
     'growth': [],
     'latency': ['--workers', '1'],
@@ -81,7 +82,7 @@ TIMED = {'raw_limit', 'job_cost', 'queue_pair', 'queue_mpmc', 'queue_mpmc_unpace
          'queue_single', 'pool_producer', 'queue_push', 'queue_pop', 'pool_until', 'scale_empty',
          'scale_sha256', 'scale_cpu', 'scale_io', 'matrix_empty', 'matrix_cpu', 'matrix_io',
          'submit_path', 'producer_pressure', 'backpressure', 'mixed', 'wait_cpu', 'thread_empty',
-         'thread_cpu', 'thread_io', 'drain_queue', 'drain_mutex', 'stats_cost'}
+         'thread_cpu', 'thread_io', 'drain_queue', 'drain_mutex', 'stats_cost', 'pool_timing'}
 
 
 def run(*args, **options):

@@ -103,7 +103,7 @@ static void rescue(void)
 	uint64_t first_id;
 	if (!wp__rescue_is_wanted(&owner))
 		return;
-	uint32_t n = wp__rescue_take(&owner, out, &first_id);
+	uint32_t n = wp__rescue_take(&owner, out, NULL, &first_id);
 	for (uint32_t i = 0; i < n; i++)
 		run(&out[i], first_id + i);
 	wp_add_rlx_u32(&taken, n);

@@ -155,8 +155,8 @@ static void check_ledger(struct wp_pool *pool, const struct wp_stop_report *repo
 	struct wp_stats s = WP_STATS_INIT;
 	EXPECT(wp_pool_stats(pool, &s), 0);
 	t_assert_u64_eq(s.submitted, accepted());
-	t_assert_u64_eq(s.completed + s.dropped, accepted());
-	t_assert_u64_eq(s.completed, wp_load_rlx_u64(&ledger.run));
+	t_assert_u64_eq(s.completed + s.failed + s.dropped, accepted());
+	t_assert_u64_eq(s.completed + s.failed, wp_load_rlx_u64(&ledger.run));
 	t_assert_u64_eq(s.failed, wp_load_rlx_u64(&ledger.failed));
 	t_assert_u64_eq(wp_load_rlx_u64(&ledger.errors), s.failed + s.panicked);
 	t_assert_u64_eq(wp_load_rlx_u64(&ledger.cleaned), accepted());
@@ -166,6 +166,7 @@ static void check_ledger(struct wp_pool *pool, const struct wp_stop_report *repo
 	/* Of the lane's segments at most the one that is partly used is not free. */
 	t_assert_u64_eq(s.segments_touched - s.segments_free, s.submitted % segment_size != 0);
 	t_assert_u64_eq(report->completed, s.completed);
+	t_assert_u64_eq(report->failed, s.failed);
 	t_assert_u64_eq(report->dropped, s.dropped);
 	t_assert_u64_eq(report->running + report->cancelled, 0);
 }

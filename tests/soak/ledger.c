@@ -144,14 +144,15 @@ static void check_accounts(struct soak_arena *arena, const struct sums *sums,
 	uint64_t dropped = fp_count(&sums->book[SOAK_DROPPED]), ran = accepted - dropped;
 	expect(arena, "on_error was called", sums->handled, sums->failed);
 	if (report) {
-		expect(arena, "report.completed", report->completed, ran);
+		expect(arena, "report.completed", report->completed, ran - sums->failed);
 		expect(arena, "report.dropped", report->dropped, dropped);
 		expect(arena, "report.failed", report->failed, sums->failed);
 		expect(arena, "report.running", report->running, 0);
 	}
 	if (stats) {
 		expect(arena, "stats.submitted", stats->submitted, accepted);
-		expect(arena, "stats.completed", stats->completed, ran);
+		expect(arena, "stats.completed", stats->completed, ran - sums->failed);
+		expect(arena, "stats.failed", stats->failed, sums->failed);
 		expect(arena, "stats.dropped", stats->dropped, dropped);
 		expect(arena, "stats.queued", stats->queued, 0);
 		expect(arena, "stats.running", stats->running, 0);

@@ -139,7 +139,9 @@ static void *meddler(void *arg)
 		if (error && error != WP_ETIMEDOUT)
 			soak_complain("wp_pool_wait returned %d: %s", error, r->arena->what);
 		if (wp_pool_stats(r->arena->pool, &stats) || stats.workers_alive > WP_WORKERS_MAX ||
-			stats.completed + stats.dropped + stats.cancelled > stats.submitted)
+			stats.completed + stats.failed + stats.panicked + stats.cancelled +
+					stats.dropped + stats.queued + stats.running !=
+				stats.submitted)
 			soak_complain("impossible statistics: %s", r->arena->what);
 		wp__os_sleep(soak_log_uniform(&slot->rng, 10, 22));
 	}

@@ -69,10 +69,10 @@ static inline void pool_show(struct wp_pool *pool)
 		tail & WP__TAIL_SLEEP ? ", armed" : "", tail & WP__TAIL_CLOSED ? ", closed" : "");
 	for (unsigned i = 0; i < pool->options.workers; i++) {
 		struct wp__worker *w = &pool->workers[i];
-		fprintf(stderr, "worker %u: active %u, bit %u, finished %llu, claimed %u\n", i,
+		fprintf(stderr, "worker %u: active %u, bit %u, completed %llu, claimed %u\n", i,
 			wp_load_rlx_u32(&pool->parking.spots[i].active),
 			(unsigned)(wp_load_rlx_u64(&pool->parking.parked[i / 64]) >> i % 64 & 1),
-			(unsigned long long)wp_load_rlx_u64(&w->finished), w->count);
+			(unsigned long long)wp_load_rlx_u64(&w->over[WP__COMPLETED]), w->count);
 	}
 }
 
@@ -166,12 +166,30 @@ static inline void pool_expect_asleep(struct wp_pool *pool)
 	t_assert(wp__segqueue_is_valid(&pool->lane));
 }
 
+/* Each accepted job is in one place; true at any time. */
+static inline void pool_expect_sum(const struct wp_stats *s)
+{
+	t_assert_u64_eq(s->queued + s->running + s->completed + s->failed + s->panicked +
+				s->cancelled + s->dropped,
+		s->submitted);
+}
+
 static inline void pool_expect_rest(struct wp_pool *pool)
 {
 	struct wp_stats s = pool_stats(pool);
 	t_assert_u64_eq(s.queued, 0);
 	t_assert_u64_eq(s.running, 0);
-	t_assert_u64_eq(s.completed + s.cancelled + s.dropped, s.submitted);
+	pool_expect_sum(&s);
+}
+
+/* Destroys the pool after a last look at its books: settled, if it has come to its end. */
+static inline void pool_destroy(struct wp_pool *pool)
+{
+	struct wp_stats s = pool_stats(pool);
+	pool_expect_sum(&s);
+	if (s.workers_alive == 0)
+		pool_expect_rest(pool);
+	wp_pool_destroy(pool);
 }
 
 static inline void pool_end(struct wp_pool *pool)

@@ -170,7 +170,7 @@ T_TEST(metrics, a_table_of_ones_own_adds_up)
 	t_assert_int_eq(wp_pool_stop(load.pool, NULL), 0);
 	t_assert_int_eq(wp_submit(load.pool, count_fn, &load.ran), WP_ECLOSED);
 	t_assert_u64_eq(wp_load_rlx_u64(&m.rejected[1]), 1);
-	wp_pool_destroy(load.pool);
+	pool_destroy(load.pool);
 }
 
 /* A batch costs one call, not one per job. */
@@ -230,7 +230,7 @@ T_TEST(metrics, dropped_jobs_are_taken_but_not_executed)
 	t_assert_u64_eq(wp_load_rlx_u64(&m.taken), 8);
 	t_assert_u64_eq(wp_load_rlx_u64(&m.executed), 1);
 	t_assert_u64_eq(wp_load_rlx_u64(&ran), 0);
-	wp_pool_destroy(pool);
+	pool_destroy(pool);
 }
 
 static void look_for_a_job(void *self, size_t n)

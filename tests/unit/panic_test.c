@@ -100,7 +100,7 @@ T_TEST(panic, handler_is_told_everything)
 	struct wp_stats s = pool_stats(pool);
 	t_assert_u64_eq(s.panicked, 1);
 	t_assert_u64_eq(s.failed, 0);
-	t_assert_u64_eq(s.completed, 2);
+	t_assert_u64_eq(s.completed, 1);
 	t_assert_int_eq(s.last_error, -77);
 	char message[64];
 	t_assert_int_eq(wp_pool_last_error(pool, message, sizeof(message)), -77);
@@ -233,11 +233,12 @@ static void run_batches(unsigned workers, bool timing)
 	struct wp_stats s = pool_stats(pool);
 	t_assert_u64_eq(s.panicked, 100 * rounds);
 	t_assert_u64_eq(s.failed, 100 * rounds);
-	t_assert_u64_eq(s.completed, 300 * rounds);
+	t_assert_u64_eq(s.completed, 100 * rounds);
 	struct wp_stop_report report;
 	t_assert_int_eq(wp_pool_shutdown(pool, WP_FOREVER, &report), 0);
-	t_assert_u64_eq(report.failed, 200 * rounds);
-	t_assert_u64_eq(report.completed, 300 * rounds);
+	t_assert_u64_eq(report.failed, 100 * rounds);
+	t_assert_u64_eq(report.panicked, 100 * rounds);
+	t_assert_u64_eq(report.completed, 100 * rounds);
 	wp_pool_destroy(pool);
 }
 
@@ -295,7 +296,7 @@ T_TEST(panic, in_cleanup_and_handler)
 	t_assert_u64_eq(wp_load_rlx_u64(&cleaned), cleanups);
 	struct wp_stats s = pool_stats(pool);
 	t_assert_u64_eq(s.handler_panics, in_handlers);
-	t_assert_u64_eq(s.completed, 18);
+	t_assert_u64_eq(s.completed, 6);
 	t_assert_u64_eq(s.failed, 6);
 	t_assert_u64_eq(s.panicked, 6);
 	char message[64];

@@ -182,7 +182,7 @@ T_TEST(pool_handshake, all_who_wait_for_the_end_are_told)
 	pool_until(wp_load_acq_u32(&waiters_done) == 3);
 	crew_join(&e.waiting);
 	crew_join(&e.ending);
-	wp_pool_destroy(e.pool);
+	pool_destroy(e.pool);
 }
 
 /* ---- a standby that is woken inside of a job ---- */

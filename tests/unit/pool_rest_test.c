@@ -17,7 +17,7 @@ static uint64_t finished(struct wp_pool *pool)
 {
 	uint64_t sum = 0;
 	for (unsigned i = 0; i < pool->options.workers; i++)
-		sum += wp_load_acq_u64(&pool->workers[i].finished);
+		sum += wp_load_acq_u64(&pool->workers[i].over[WP__COMPLETED]);
 	return sum;
 }
 

@@ -104,6 +104,7 @@ static void expect_same(const struct wp_stop_report *a, const struct wp_stop_rep
 {
 	t_assert_u64_eq(a->completed, b->completed);
 	t_assert_u64_eq(a->failed, b->failed);
+	t_assert_u64_eq(a->panicked, b->panicked);
 	t_assert_u64_eq(a->cancelled, b->cancelled);
 	t_assert_u64_eq(a->dropped, b->dropped);
 	t_assert_u64_eq(a->running, b->running);
@@ -164,7 +165,7 @@ static void fight(uint64_t round)
 	t_assert_int_eq(wp_pool_stop(b.pool, &again), 0);
 	expect_same(&r, &again);
 	t_assert_u64_eq(pool_stats(b.pool).submitted, wp_load_rlx_u64(&b.accepted));
-	wp_pool_destroy(b.pool);
+	pool_destroy(b.pool);
 }
 
 T_TEST_TIMEOUT(pool_shutdown, against_submitters, 400)
@@ -199,7 +200,7 @@ T_TEST(pool_shutdown, drains_a_long_line)
 		t_assert_int_eq(wp_pool_shutdown(pool, WP_FOREVER, &report), 0);
 		t_assert_u64_eq(report.completed, 20000);
 		t_assert_u64_eq(wp_load_rlx_u64(&ran), 20000);
-		wp_pool_destroy(pool);
+		pool_destroy(pool);
 	}
 }
 
@@ -225,7 +226,7 @@ T_TEST(pool_shutdown, deadline_leaves_the_pool_draining)
 	t_assert_u64_eq(report.running, 0);
 	t_assert_int_eq(wp_pool_shutdown(pool, 0, &report), 0);
 	t_assert_u64_eq(report.completed, 11);
-	wp_pool_destroy(pool);
+	pool_destroy(pool);
 }
 
 struct stopping {
@@ -282,7 +283,7 @@ T_TEST(pool_shutdown, stop_drops_what_is_queued_and_waits_for_what_runs)
 	t_assert_u64_eq(wp_load_rlx_u64(&ran), 0);
 	t_assert_u64_eq(wp_load_rlx_u64(&cleaned), 10);
 	t_assert_u64_eq(wp_load_rlx_u32(&s.dropped), 5);
-	wp_pool_destroy(s.pool);
+	pool_destroy(s.pool);
 }
 
 T_TEST(pool_shutdown, stop_cuts_a_shutdown_short)
@@ -304,7 +305,7 @@ T_TEST(pool_shutdown, stop_cuts_a_shutdown_short)
 	expect_same(&drainer.reports[0], &s.report);
 	t_assert_u64_eq(s.report.dropped, 10);
 	t_assert_u64_eq(wp_load_rlx_u64(&ran), 0);
-	wp_pool_destroy(s.pool);
+	pool_destroy(s.pool);
 }
 
 /* A job that waits for a queued one is told that it was dropped. */
@@ -340,7 +341,7 @@ T_TEST(pool_shutdown, stop_against_nested_jobs)
 	t_assert_u64_eq(s.report.completed, 2);
 	t_assert_u64_eq(s.report.dropped, 5);
 	t_assert_u64_eq(wp_load_rlx_u64(&cleaned), 5);
-	wp_pool_destroy(s.pool);
+	pool_destroy(s.pool);
 }
 
 struct held {
@@ -371,7 +372,7 @@ T_TEST(pool_shutdown, destroy_drains_for_a_while_and_then_stops)
 	crew_start(&crew, 1, open_when_discarding, &held);
 	uint64_t begin = wp_now_ns();
 	/* The helper's last look at the pool is before the gate opens. */
-	wp_pool_destroy(held.pool);
+	pool_destroy(held.pool);
 	t_assert(wp_now_ns() - begin >= 3000000);
 	crew_join(&crew);
 	t_assert_u64_eq(wp_load_rlx_u64(&ran), 0);
@@ -383,7 +384,7 @@ T_TEST(pool_shutdown, destroy_drains)
 	struct wp_pool *pool = pool_of(2, 1000, 8);
 	for (int i = 0; i < 500; i++)
 		t_assert_int_eq(wp_submit(pool, count_fn, &ran), 0);
-	wp_pool_destroy(pool);
+	pool_destroy(pool);
 	t_assert_u64_eq(wp_load_rlx_u64(&ran), 500);
 }
 
@@ -415,7 +416,7 @@ static void create_and_destroy(uint64_t n)
 		struct wp_pool *pool = pool_of(2, 64, 16);
 		if (i % 2)
 			t_assert_int_eq(wp_submit(pool, count_fn, &ran), 0);
-		wp_pool_destroy(pool);
+		pool_destroy(pool);
 	}
 }
 

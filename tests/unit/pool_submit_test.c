@@ -82,7 +82,7 @@ T_TEST(pool_submit, errno_is_left_alone)
 	pool_wait(pool);
 	t_assert_int_eq(wp_pool_stop(pool, NULL), 0);
 	t_assert_int_eq(wp_submit_wait(pool, &job), WP_ECLOSED);
-	wp_pool_destroy(pool);
+	pool_destroy(pool);
 	t_assert_int_eq(errno, 4711);
 }
 
@@ -218,7 +218,7 @@ T_TEST(pool_submit, close_releases_who_waits_for_room)
 		crew_join(&closer);
 		t_assert_u64_eq(wp_load_rlx_u64(&ran), 2);
 		t_assert_u64_eq(pool_stats(b.pool).rejected_closed, batch ? 3 : 1);
-		wp_pool_destroy(b.pool);
+		pool_destroy(b.pool);
 	}
 }
 
@@ -313,7 +313,7 @@ T_TEST(pool_submit, closed_refuses_each_way)
 	t_assert_int_eq(wp_submit_wait(pool, &job), WP_ECLOSED);
 	t_assert_u64_eq(pool_stats(pool).rejected_closed, 11);
 	t_assert_u64_eq(pool_stats(pool).submitted, 0);
-	wp_pool_destroy(pool);
+	pool_destroy(pool);
 	t_assert_u64_eq(wp_load_rlx_u64(&ran), 0);
 }
 
@@ -331,7 +331,9 @@ T_TEST(pool_submit, wait_returns_the_jobs_own_result)
 		struct wp_job job = { .fn = return_payload, .payload = (void *)(intptr_t)i };
 		t_assert_int_eq(wp_submit_wait(pool, &job), i);
 	}
+	pool_wait(pool);
 	t_assert_u64_eq(pool_stats(pool).failed, 599);
+	t_assert_u64_eq(pool_stats(pool).completed, 1);
 	pool_end(pool);
 }
 

@@ -35,7 +35,7 @@ static void expect_threads(unsigned n)
 /* Threads when there is no pool; the first thread of a program may bring others with it. */
 static unsigned threads_without_pool(void)
 {
-	wp_pool_destroy(pool_of(1, 8, 4));
+	pool_destroy(pool_of(1, 8, 4));
 	wp__os_sleep(50000000);
 	return count_entries("/proc/self/task");
 }
@@ -353,7 +353,7 @@ T_TEST(pool, a_failing_job_is_reported_with_everything)
 	}
 	struct wp_stats s = pool_stats(pool);
 	t_assert_u64_eq(s.failed, 6);
-	t_assert_u64_eq(s.completed, 6);
+	t_assert_u64_eq(s.completed, 0);
 	pool_end(pool);
 }
 
@@ -448,5 +448,5 @@ T_TEST(pool, wait_after_the_end)
 	t_assert_int_eq(wp_pool_stop(pool, NULL), 0);
 	t_assert_int_eq(wp_pool_wait(pool, 0), 0);
 	t_assert_int_eq(wp_pool_wait(pool, WP_FOREVER), 0);
-	wp_pool_destroy(pool);
+	pool_destroy(pool);
 }
