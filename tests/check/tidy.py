@@ -36,6 +36,13 @@ HEAP_DOOR = 'base/alloc.c'
 HEAP = re.compile(r'\b(malloc|calloc|realloc|reallocarray|free|aligned_alloc|posix_memalign'
                   r'|memalign|strdup|strndup|asprintf|vasprintf)\s*\(')
 
+# Deadlines are on the monotonic clock, and so is everything else: nothing may depend on the time of
+# day, which can be set.
+TIME_OF_DAY = re.compile(r'\b(CLOCK_(?:REALTIME|TAI)\w*|FUTEX_CLOCK_REALTIME|gettimeofday\b'
+                         r'|time\s*\(|ftime\s*\(|timespec_get\b|TIME_UTC|clock\s*\(|ITIMER_REAL'
+                         r'|pthread_(?:cond_timedwait|mutex_timedlock|rwlock_timed\w+)'
+                         r'|sem_timedwait)')
+
 ATOMIC_DOOR = 'base/atomic.h'
 RAW_ATOMIC = re.compile(r'\b(__atomic_\w+|__sync_\w+|_Atomic\b|memory_order\w*'
                         r'|atomic_(?:load|store|exchange|compare|fetch|flag|init|thread|signal)'
@@ -164,6 +171,14 @@ def check_calls(tree):
                 tree.breach(path, number, f'{raw.group(1)}: atomics go through {ATOMIC_DOOR}')
             if DEFAULT_ORDER.search(line):
                 tree.breach(path, number, 'an atomic operation with the default order')
+
+
+def check_clock(tree):
+    for path, _ in tree.files('src', 'include', 'tools', names=('.c', '.h')):
+        for number, line in enumerate(without_comments(tree.texts[path]).split('\n'), 1):
+            found = TIME_OF_DAY.search(line)
+            if found:
+                tree.breach(path, number, f'{found.group(1)}: no clock but the monotonic one')
 
 
 def check_twins(tree):
@@ -320,8 +335,8 @@ def check_public_docs(tree):
                 tree.breach(path, number + 1, 'a public declaration without a comment above it')
 
 
-CHECKS = (check_includes, check_calls, check_twins, check_labels, check_lengths, check_text,
-          check_top_level, check_public_docs)
+CHECKS = (check_includes, check_calls, check_clock, check_twins, check_labels, check_lengths,
+          check_text, check_top_level, check_public_docs)
 
 
 def check(root):

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Signals: workers leave them to the application's threads, and a wait that is interrupted all the
+ * time ends when it should.
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "crew.h"
+#include "pool.h"
+#include "t.h"
+
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
+static wp_atomic_u64 ran;
+
+/* ---- masks ---- */
+
+/* Those that a thread raises itself by a fault stay open, and SIGPROF for profilers. */
+static bool is_of_a_fault(int number)
+{
+	static const int open[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT,
+		SIGPROF };
+	for (size_t i = 0; i < sizeof(open) / sizeof(open[0]); i++)
+		if (number == open[i])
+			return true;
+	return false;
+}
+
+static int look_at_mask(void *payload)
+{
+	sigset_t *mask = payload;
+	return pthread_sigmask(SIG_BLOCK, NULL, mask);
+}
+
+T_TEST(signals, masks)
+{
+	sigset_t before, after, worker;
+	sigemptyset(&before);
+	sigaddset(&before, SIGUSR2);
+	sigaddset(&before, SIGSEGV);
+	t_assert_int_eq(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
+	struct wp_pool *pool = pool_of(2, 8, 4);
+	struct wp_job job = { .fn = look_at_mask, .payload = &worker };
+	t_assert_int_eq(wp_submit_wait(pool, &job), 0);
+	for (int number = 1; number < SIGRTMAX; number++) {
+		/* The C library keeps the first real-time signals for itself. */
+		if (number == SIGKILL || number == SIGSTOP || (number >= 32 && number < SIGRTMIN))
+			continue;
+		t_assert_msg(sigismember(&worker, number) == !is_of_a_fault(number), "signal %d",
+			number);
+	}
+	pool_end(pool);
+	t_assert_int_eq(pthread_sigmask(SIG_BLOCK, NULL, &after), 0);
+	for (int number = 1; number < SIGRTMAX; number++)
+		t_assert_int_eq(sigismember(&after, number), sigismember(&before, number));
+}
+
+/* ---- a timer that interrupts everything ---- */
+
+#define INTERVAL_NS 100000
+
+static wp_atomic_u64 interruptions;
+
+static void on_timer(int number)
+{
+	(void)number;
+	wp_add_rlx_u64(&interruptions, 1);
+}
+
+/* From now on the calling thread gets 10,000 signals a second. */
+static timer_t interrupt_me(void)
+{
+	struct sigaction action = { .sa_handler = on_timer }; /* no SA_RESTART */
+	sigset_t set;
+	t_assert_int_eq(sigaction(SIGUSR1, &action, NULL), 0);
+	/* A crew's threads are made like workers. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	t_assert_int_eq(pthread_sigmask(SIG_UNBLOCK, &set, NULL), 0);
+	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1 };
+	event.sigev_notify_thread_id = (pid_t)syscall(SYS_gettid);
+	timer_t timer;
+	t_assert_int_eq(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
+	struct itimerspec often = { { 0, INTERVAL_NS }, { 0, INTERVAL_NS } };
+	t_assert_int_eq(timer_settime(timer, 0, &often, NULL), 0);
+	return timer;
+}
+
+/* Not before the deadline; and not so long after it that something must have gone wrong. */
+static void expect_at(uint64_t deadline, uint64_t before)
+{
+	uint64_t now = wp_now_ns();
+	t_assert_msg(now >= deadline, "%llu ns too early", (unsigned long long)(deadline - now));
+	t_assert_msg(now < deadline + UINT64_C(20000000000), "%llu ns too late",
+		(unsigned long long)(now - deadline));
+	/* ThreadSanitizer keeps signals back. */
+	t_assert(T_SANITIZED || wp_load_rlx_u64(&interruptions) > before + 10);
+}
+
+#define WAIT_NS 200000000
+
+#define EXPECT_INTERRUPTED(call, result)                            \
+	do {                                                        \
+		uint64_t before_ = wp_load_rlx_u64(&interruptions); \
+		uint64_t deadline = wp_after_ns(WAIT_NS);           \
+		t_assert_int_eq((call), (result));                  \
+		expect_at(deadline, before_);                       \
+	} while (0)
+
+static void wait_for_everything(void *arg, unsigned me)
+{
+	struct wp_pool *pool = arg;
+	struct wp_job job = { .fn = count_fn, .payload = &ran };
+	(void)me;
+	timer_t timer = interrupt_me();
+	EXPECT_INTERRUPTED(wp_submit_until(pool, &job, deadline), WP_ETIMEDOUT);
+	EXPECT_INTERRUPTED(wp_pool_wait(pool, deadline), WP_ETIMEDOUT);
+	EXPECT_INTERRUPTED(wp_pool_shutdown(pool, deadline, NULL), WP_EFORCED);
+	timer_delete(timer);
+}
+
+T_TEST(signals, deadlines_under_a_10_khz_timer)
+{
+	struct wp_pool *pool = pool_of(1, 3, 2);
+	struct gate gate = { 0 };
+	gate_hold(&gate, pool, 1);
+	for (int i = 0; i < 3; i++)
+		t_assert_int_eq(wp_submit(pool, count_fn, &ran), 0);
+	struct crew crew;
+	crew_start(&crew, 1, wait_for_everything, pool);
+	crew_join(&crew);
+	gate_open(&gate);
+	pool_end(pool);
+	t_assert_u64_eq(wp_load_rlx_u64(&ran), 3);
+}
+
+/* Several threads, each with a timer of its own, at waits without a deadline. */
+static void submit_and_wait(void *arg, unsigned me)
+{
+	struct wp_pool *pool = arg;
+	struct wp_job job = { .fn = count_fn, .payload = &ran };
+	timer_t timer = interrupt_me();
+	for (uint64_t i = 0; i < t_scaled(3000); i++)
+		t_assert_int_eq(me % 2 ? wp_submit_job(pool, &job) : wp_submit_wait(pool, &job), 0);
+	t_assert_int_eq(wp_pool_wait(pool, WP_FOREVER), 0);
+	timer_delete(timer);
+}
+
+T_TEST(signals, nothing_is_lost_under_a_10_khz_timer)
+{
+	struct wp_pool *pool = pool_of(2, 4, 2);
+	struct crew crew;
+	crew_start(&crew, 4, submit_and_wait, pool);
+	crew_join(&crew);
+	t_assert_u64_eq(wp_load_rlx_u64(&ran), 4 * t_scaled(3000));
+	pool_end(pool);
+}
+
+static void push_until(void *arg, unsigned me)
+{
+	struct wp_job job = { .fn = count_fn, .payload = &ran };
+	(void)me;
+	timer_t timer = interrupt_me();
+	EXPECT_INTERRUPTED(wp_queue_push_until(arg, &job, deadline), WP_ETIMEDOUT);
+	timer_delete(timer);
+}
+
+T_TEST(signals, queue_deadline_under_a_10_khz_timer)
+{
+	struct wp_queue_options o = WP_QUEUE_OPTIONS_INIT;
+	struct wp_job job = { .fn = count_fn, .payload = &ran };
+	struct wp_queue *q;
+	struct crew crew;
+	o.capacity = 1;
+	t_assert_int_eq(wp_queue_create(&q, &o), 0);
+	t_assert_int_eq(wp_queue_push(q, &job), 0);
+	crew_start(&crew, 1, push_until, q);
+	crew_join(&crew);
+	wp_queue_destroy(q);
+}
