@@ -9,6 +9,22 @@
  * dropped, after a stop. Nothing else can happen to it.
  * Unless a function says otherwise it may be called by any thread at any time between create and
  * destroy, also from inside a job.
+ *
+ * fork. A child has no workers. In it every call on a pool of the parent returns WP_EFORKED and
+ * does nothing else (wp_pool_is_closed says true); wp_pool_destroy frees the memory and runs
+ * nothing; nothing happens at exit. The parent notices nothing. A child may create pools of its
+ * own. fork may be called by any thread at any time, also from inside a job: then the child goes on
+ * inside its copy of the job. If the function returns there, its cleanup is called, as for the
+ * child's copy of the payload; the copy of the worker then ends without running another job, and
+ * the process exits with status 0, since that was its only thread. A queue (queue.h) has no
+ * threads: its copy in a child is as good as the original, provided that no other thread was inside
+ * a call on it during the fork; otherwise it may only be destroyed. A context (ctx.h) of the parent
+ * can be looked at (wp_ctx_err); for other calls on it the same proviso holds. A producer of the
+ * parent (producer.h) refuses like its pool, and can be closed.
+ *
+ * Signals. Workers block all signals but those that a thread raises itself by a fault, so handlers
+ * run on the application's threads. A signal that interrupts a wait neither ends nor prolongs it.
+ * Deadlines are on the monotonic clock: setting the time of day does not move them.
  */
 #ifndef WPOOL_POOL_H
 #define WPOOL_POOL_H
@@ -203,6 +219,21 @@ WP_API int wp_pool_last_error(const struct wp_pool *pool, char *message, size_t 
 
 /* Whether shutdown, stop or destroy has begun: submits return WP_ECLOSED. */
 WP_API bool wp_pool_is_closed(const struct wp_pool *pool);
+
+/* How far a pool has come; it never goes back. */
+enum wp_state {
+	WP_STATE_OPEN,     /* takes jobs */
+	WP_STATE_DRAINING, /* takes no jobs; those that it has are run */
+	WP_STATE_STOPPING, /* takes no jobs; those that have not started are dropped */
+	WP_STATE_STOPPED,  /* no job runs and none will; its threads are gone */
+	WP_STATE_FORKED,   /* this is the child of a fork; see above */
+};
+
+/* The pool's state; WP_STATE_STOPPED for NULL. What jobs did is visible to who sees STOPPED. */
+WP_API enum wp_state wp_pool_state(const struct wp_pool *pool);
+
+/* "open", "draining", "stopping", "stopped", "forked", or "unknown". */
+WP_API const char *wp_state_name(enum wp_state state);
 
 /*
  * Shuts down with the option's shutdown_timeout, then stops, then frees the pool. No other call on

@@ -88,12 +88,16 @@ struct wp_stats {
 		.size = sizeof(struct wp_stats) \
 	}
 
-/* Fills *out. 0; WP_EINVAL: NULL, or out->size is not that of this version. Any thread. */
+/*
+ * Fills *out. 0; WP_EINVAL: NULL, or out->size is not that of this version; WP_EFORKED. Any
+ * thread.
+ */
 WP_API int wp_pool_stats(const struct wp_pool *pool, struct wp_stats *out);
 
 /*
  * Writes the figures for people to read, a line per subject, for logs and debugging: the layout may
- * change between versions. 0; WP_EINVAL: NULL. Whether the file took it, ferror tells. Any thread.
+ * change between versions. 0; WP_EINVAL: NULL; WP_EFORKED. Whether the file took it, ferror tells.
+ * Any thread.
  */
 WP_API int wp_pool_dump(const struct wp_pool *pool, FILE *file);
 

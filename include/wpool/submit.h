@@ -2,10 +2,10 @@
 /*
  * Ways to hand a job to a pool.
  *
- * All of them return WP_EINVAL for a NULL pool or a NULL function (nothing is counted), WP_ECLOSED
- * once the pool is closed, and 0 (or a count) when the job was accepted. Refusals other than
- * WP_EINVAL are counted as rejected. Any thread may call them, also from inside a job, but not from
- * a signal handler.
+ * All of them return WP_EINVAL for a NULL pool or a NULL function, WP_EFORKED in the child of a
+ * fork (in both cases nothing is counted), WP_ECLOSED once the pool is closed, and 0 (or a count)
+ * when the job was accepted. Other refusals are counted as rejected. Any thread may call them, also
+ * from inside a job, but not from a signal handler.
  *
  * Jobs with a context (ctx.h). One whose context has ended is always refused with the context's
  * error, whatever room there is, and a call that waits for room returns it at once when the context

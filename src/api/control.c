@@ -5,6 +5,7 @@
 #include <wpool/pool.h>
 
 #include "engine/error.h"
+#include "engine/fork.h"
 #include "engine/lifecycle.h"
 #include "engine/pool.h"
 #include "engine/stats.h"
@@ -24,12 +25,21 @@ int wp_pool_create(struct wp_pool **pool, const struct wp_options *options)
 	return wp__pool_start(pool, &o);
 }
 
-int wp_pool_wait_ctx(struct wp_pool *pool, struct wp_ctx *ctx, uint64_t deadline)
+/* Not in the child of a fork, nor from inside a job of the pool. */
+static int check_may_wait(const struct wp_pool *pool)
 {
 	if (!pool)
 		return WP_EINVAL;
-	if (wp__self_in(pool))
-		return WP_EDEADLK;
+	if (wp__is_forked(pool))
+		return WP_EFORKED;
+	return wp__self_in(pool) ? WP_EDEADLK : 0;
+}
+
+int wp_pool_wait_ctx(struct wp_pool *pool, struct wp_ctx *ctx, uint64_t deadline)
+{
+	int error = check_may_wait(pool);
+	if (error)
+		return error;
 	return wp__pool_wait_rest(pool, ctx, deadline);
 }
 
@@ -53,10 +63,9 @@ static int end(
 int wp_pool_shutdown_ctx(
 	struct wp_pool *pool, struct wp_ctx *ctx, uint64_t deadline, struct wp_stop_report *report)
 {
-	if (!pool)
-		return WP_EINVAL;
-	if (wp__self_in(pool))
-		return WP_EDEADLK;
+	int error = check_may_wait(pool);
+	if (error)
+		return error;
 	wp__pool_close(pool);
 	return end(pool, ctx, deadline, report);
 }
@@ -68,10 +77,9 @@ int wp_pool_shutdown(struct wp_pool *pool, uint64_t deadline, struct wp_stop_rep
 
 int wp_pool_stop(struct wp_pool *pool, struct wp_stop_report *report)
 {
-	if (!pool)
-		return WP_EINVAL;
-	if (wp__self_in(pool))
-		return WP_EDEADLK;
+	int error = check_may_wait(pool);
+	if (error)
+		return error;
 	wp__pool_close(pool);
 	wp__pool_discard(pool);
 	return end(pool, NULL, WP_FOREVER, report);
@@ -82,10 +90,45 @@ bool wp_pool_is_closed(const struct wp_pool *pool)
 	return !pool || wp__segqueue_is_closed(&pool->lane);
 }
 
+enum wp_state wp_pool_state(const struct wp_pool *pool)
+{
+	return pool ? wp__pool_state(pool) : WP_STATE_STOPPED;
+}
+
+const char *wp_state_name(enum wp_state state)
+{
+	switch (state) {
+	case WP_STATE_OPEN:
+		return "open";
+	case WP_STATE_DRAINING:
+		return "draining";
+	case WP_STATE_STOPPING:
+		return "stopping";
+	case WP_STATE_STOPPED:
+		return "stopped";
+	case WP_STATE_FORKED:
+		return "forked";
+	}
+	return "unknown";
+}
+
+/* In a child. From inside a job of the pool the job's way back needs the memory. */
+static void free_copy(struct wp_pool *pool)
+{
+	if (wp__self_in(pool))
+		pool->orphaned = true;
+	else
+		wp__pool_free(pool);
+}
+
 void wp_pool_destroy(struct wp_pool *pool)
 {
 	if (!pool)
 		return;
+	if (wp__is_forked(pool)) {
+		free_copy(pool);
+		return;
+	}
 	if (wp__self_in(pool)) {
 		wp__pool_event(
 			pool, WP_EDEADLK, UINT_MAX, "pool destroyed from inside its own job");
@@ -100,6 +143,8 @@ int wp_pool_last_error(const struct wp_pool *pool, char *message, size_t size)
 {
 	if (!pool)
 		return WP_EINVAL;
+	if (wp__is_forked(pool))
+		return WP_EFORKED;
 	/* Reading takes a mutex of the pool and changes nothing else. */
 	return wp__error_last((struct wp_pool *)(uintptr_t)pool, message, size);
 }

@@ -6,12 +6,15 @@
 #include <wpool/error.h>
 #include <wpool/pool.h>
 
+#include "engine/fork.h"
 #include "engine/stats.h"
 
 int wp_pool_stats(const struct wp_pool *pool, struct wp_stats *out)
 {
 	if (!pool || !out || out->size != sizeof(*out))
 		return WP_EINVAL;
+	if (wp__is_forked(pool))
+		return WP_EFORKED;
 	/* Reading takes the pool's mutex and changes nothing else. */
 	wp__stats_read((struct wp_pool *)(uintptr_t)pool, out);
 	return 0;
@@ -96,8 +99,8 @@ int wp_pool_dump(const struct wp_pool *pool, FILE *file)
 	if (error)
 		return error;
 	int saved = errno;
-	fprintf(file, "pool \"%s\", %s, up %s\n", pool->name,
-		wp_pool_is_closed(pool) ? "closed" : "open", T(s.uptime_ns));
+	fprintf(file, "pool \"%s\", %s, up %s\n", pool->name, wp_state_name(wp_pool_state(pool)),
+		T(s.uptime_ns));
 	dump_jobs(&s, file);
 	dump_times(&s, file);
 	dump_engine(&s, file);

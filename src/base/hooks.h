@@ -14,6 +14,7 @@ enum wp_fault_site {
 	WP_FAULT_RESERVE,      /* wp__os_reserve */
 	WP_FAULT_DISCARD,      /* wp__os_discard */
 	WP_FAULT_THREAD,       /* wp__os_thread_create */
+	WP_FAULT_AT_FORK,      /* wp__os_at_fork */
 	WP_FAULT_THREAD_NAME,  /* wp__os_thread_set_name */
 	WP_FAULT_FUTEX_WAIT,   /* wp__os_futex_wait */
 	WP_FAULT_FUTEX_WAKE,   /* wp__os_futex_wake */

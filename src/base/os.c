@@ -181,6 +181,18 @@ void wp__os_thread_join(struct wp__thread *thread)
 	pthread_join(thread->handle, NULL);
 }
 
+int wp__os_at_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void))
+{
+	static bool done; /* it cannot be undone */
+	int error = WP_FAULT(WP_FAULT_AT_FORK);
+	if (error)
+		return -error;
+	if (!done)
+		error = pthread_atfork(before, in_parent, in_child);
+	done = !error;
+	return -error;
+}
+
 void wp__os_thread_self(struct wp__thread *thread)
 {
 	thread->handle = pthread_self();

@@ -93,6 +93,13 @@ int wp__os_thread_create(
 void wp__os_thread_join(struct wp__thread *thread);
 void wp__os_thread_self(struct wp__thread *thread);
 
+/*
+ * From now on calls before() before each fork of the process, and after it in_parent() or, by the
+ * only thread that the child has, in_child(). Called again it changes nothing; one caller at a
+ * time. -ENOMEM.
+ */
+int wp__os_at_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void));
+
 /* Names the calling thread; the kernel keeps the first 15 bytes. */
 int wp__os_thread_set_name(const char *name);
 

@@ -15,6 +15,9 @@
 
 #include <urcu/urcu-memb.h>
 
+#include "base/layout.h"
+#include "base/os.h"
+
 #ifdef WP_RCU_TSAN
 /* What a read side did happens before the grace period that waits for it; see rcu.h. */
 static wp_atomic_u32 grace;
@@ -25,29 +28,54 @@ static wp_atomic_u32 grace;
 #define GRACE_PERIOD_ENDS() ((void)0)
 #endif
 
+/* Relaxed: written before this process had a second thread. */
+static wp_atomic_u32 forked;
+static struct wp__mutex instead = WP__MUTEX_INIT;
+
+void wp__rcu_forked(void)
+{
+	/* Anew: a child may fork while its threads read. */
+	wp__os_mutex_init(&instead);
+	wp_store_rlx_u32(&forked, 1);
+}
+
 void wp__rcu_register(void)
 {
-	urcu_memb_register_thread();
+	if (!wp_load_rlx_u32(&forked))
+		urcu_memb_register_thread();
 }
 
 void wp__rcu_unregister(void)
 {
-	urcu_memb_unregister_thread();
+	if (!wp_load_rlx_u32(&forked))
+		urcu_memb_unregister_thread();
 }
 
 void wp__rcu_read_lock(void)
 {
-	urcu_memb_read_lock();
+	if (wp_unlikely(wp_load_rlx_u32(&forked)))
+		wp__os_mutex_lock(&instead);
+	else
+		urcu_memb_read_lock();
 }
 
 void wp__rcu_read_unlock(void)
 {
+	if (wp_unlikely(wp_load_rlx_u32(&forked))) {
+		wp__os_mutex_unlock(&instead);
+		return;
+	}
 	READ_SIDE_ENDS();
 	urcu_memb_read_unlock();
 }
 
 void wp__rcu_synchronize(void)
 {
+	if (wp_load_rlx_u32(&forked)) {
+		wp__os_mutex_lock(&instead);
+		wp__os_mutex_unlock(&instead);
+		return;
+	}
 	urcu_memb_synchronize_rcu();
 	GRACE_PERIOD_ENDS();
 }

@@ -20,6 +20,12 @@ void wp__rcu_unregister(void);
 void wp__rcu_read_lock(void);
 void wp__rcu_read_unlock(void);
 
+/*
+ * In the child of a fork, while it has one thread: liburcu would wait for threads that are not
+ * there. From here on a read side takes a mutex, and threads need not be registered.
+ */
+void wp__rcu_forked(void);
+
 /* Returns when every read side that began before the call has ended. Not from a read side. */
 void wp__rcu_synchronize(void);
 

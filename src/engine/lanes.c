@@ -383,6 +383,13 @@ void wp__lanes_close(struct wp_pool *pool)
 	wp__os_mutex_unlock(&pool->mutex);
 }
 
+void wp__lanes_close_copies(struct wp_pool *pool)
+{
+	wp__segqueue_close_copy(&pool->lane);
+	for (struct wp__lane *l = pool->newest_lane; l; l = l->older)
+		wp__segqueue_close_copy(&l->queue);
+}
+
 static void add_lane(struct wp__lane_sums *sums, const struct wp__segqueue *lane)
 {
 	sums->claimed += wp__segqueue_claimed(lane);

@@ -83,6 +83,9 @@ void wp__lanes_wake(struct wp_pool *pool, struct wp__lane *lane);
 /* Closes all lanes, once for all; producers that wait for room are woken. */
 void wp__lanes_close(struct wp_pool *pool);
 
+/* In the child of a fork: makes all lanes refuse; see wp__segqueue_close_copy. */
+void wp__lanes_close_copies(struct wp_pool *pool);
+
 /* Which jobs are stamped from now on, in lanes that are awake: all, or a few (queue/stamp.h). */
 void wp__lanes_stamp_all(struct wp_pool *pool, bool all);
 

@@ -45,9 +45,26 @@ int wp__pool_wait_rest(struct wp_pool *pool, struct wp_ctx *ctx, uint64_t deadli
 	return ended || (ended = wp__ctx_err(ctx)) ? ended : WP_ETIMEDOUT;
 }
 
+/* ---- the way to the end ---- */
+
+static void advance(struct wp_pool *pool, enum wp_state to)
+{
+	uint32_t state = wp_load_rlx_u32(&pool->state);
+	/* [J1] rel: what was done to get there; pairs with [J2] */
+	while (state < to && !wp_cas_weak_rel_u32(&pool->state, &state, to))
+		;
+}
+
+enum wp_state wp__pool_state(const struct wp_pool *pool)
+{
+	/* [J2] acq: for STOPPED, all that the jobs did; pairs with [J1] */
+	return (enum wp_state)wp_load_acq_u32(&pool->state);
+}
+
 void wp__pool_close(struct wp_pool *pool)
 {
 	wp__lanes_close(pool);
+	advance(pool, WP_STATE_DRAINING);
 }
 
 void wp__pool_discard(struct wp_pool *pool)
@@ -57,6 +74,7 @@ void wp__pool_discard(struct wp_pool *pool)
 	for (unsigned i = 0; i < table->worker_count; i++)
 		wp_or_rlx_u32(&table->workers[i]->interrupt, WP__DISCARD);
 	wp__os_mutex_unlock(&pool->mutex);
+	advance(pool, WP_STATE_STOPPING);
 }
 
 void wp__pool_end(struct wp_pool *pool)
@@ -65,6 +83,7 @@ void wp__pool_end(struct wp_pool *pool)
 	if (pool->threads)
 		wp__pool_join(pool);
 	wp__os_mutex_unlock(&pool->mutex);
+	advance(pool, WP_STATE_STOPPED);
 	/* A worker may have ended without a last dry look: tell the others who wait. */
 	wp__ec_notify(&pool->rest);
 }

@@ -7,6 +7,10 @@
  *               notifies when it runs dry
  *     stop      workers are interrupted: what is claimed and not started, or queued, is dropped
  *     end       at rest and closed: workers exit, their threads are joined, once, under the mutex
+ *
+ * wp_pool_state shows the step: open, draining (closed), stopping (to be stopped), stopped (ended).
+ * It is advanced after what it says has been done, and never goes back; forked (engine/fork.h) is
+ * the last.
  */
 #ifndef WP_ENGINE_LIFECYCLE_H
 #define WP_ENGINE_LIFECYCLE_H
@@ -18,6 +22,9 @@
  * never does). Not inside of a job of this pool.
  */
 int wp__pool_wait_rest(struct wp_pool *pool, struct wp_ctx *ctx, uint64_t deadline);
+
+/* How far the pool has come. Any thread. */
+enum wp_state wp__pool_state(const struct wp_pool *pool);
 
 /* Refuses submits from now on. */
 void wp__pool_close(struct wp_pool *pool);

@@ -13,6 +13,7 @@
 #include "base/trap.h"
 #include "engine/lanes.h"
 #include "engine/producer.h"
+#include "engine/fork.h"
 #include "engine/run.h"
 #include "engine/thread.h"
 #include "engine/timing.h"
@@ -166,6 +167,7 @@ static void free_worker(struct wp__worker *w)
 
 void wp__pool_free(struct wp_pool *pool)
 {
+	wp__fork_leave(pool);
 	for (unsigned i = 0; pool->workers && i < pool->options.workers; i++)
 		free_worker(&pool->workers[i]);
 	wp__free(pool->times);
@@ -196,6 +198,9 @@ int wp__pool_start(struct wp_pool **out, const struct wp_options *options)
 		error = init_traps(pool);
 	if (!error) {
 		plan_pinning(pool);
+		error = wp__fork_enter(pool);
+	}
+	if (!error) {
 		error = start_threads(pool);
 		if (error)
 			wp__pool_join(pool);

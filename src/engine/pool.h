@@ -192,9 +192,14 @@ struct wp_pool {
 	struct wp__mutex mutex; /* table and lanes for non-workers, and the end of the threads */
 	struct wp__lane *newest_lane, *idle_lanes;
 	struct wp_producer *producers; /* the open ones */
-	unsigned threads;              /* started and not joined; under mutex */
-	unsigned threads_peak;         /* the most there were */
-	struct wp__times *times;       /* room to add up what workers have timed; under mutex */
+	/* Among all pools of the process; engine/fork.c. */
+	struct wp_pool *next, **link;
+	bool orphaned; /* destroyed in a child inside of its own job: freed after that */
+
+	wp_atomic_u32 state;     /* enum wp_state; engine/lifecycle.c */
+	unsigned threads;        /* started and not joined; under mutex */
+	unsigned threads_peak;   /* the most there were */
+	struct wp__times *times; /* room to add up what workers have timed; under mutex */
 };
 
 /* The worker that the calling thread is, or NULL. */

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/os.h"
+#include "engine/fork.h"
 #include "engine/run.h"
 #include "engine/submit.h"
 #include "work/ctx.h"
@@ -21,6 +22,8 @@ static struct wp__segqueue closed_lane = {
 
 int wp__producer_open(struct wp_producer **out, struct wp_pool *pool)
 {
+	if (wp__is_forked(pool))
+		return WP_EFORKED;
 	struct wp_producer *p = wp__alloc(WP_ALONE, sizeof(*p));
 	if (!p)
 		return WP_ENOMEM;
@@ -42,10 +45,22 @@ int wp__producer_open(struct wp_producer **out, struct wp_pool *pool)
 	return 0;
 }
 
+/* In a child. Only the links forwards are sure to be those of one moment. */
+static void unlist_copy(struct wp_producer *p)
+{
+	struct wp_producer **at = &p->pool->producers;
+	while (*at && *at != p)
+		at = &(*at)->next;
+	if (*at)
+		*at = p->next;
+}
+
 void wp__producer_close(struct wp_producer *p)
 {
 	struct wp_pool *pool = p->pool;
-	if (pool) {
+	if (pool && wp__is_forked(pool)) {
+		unlist_copy(p);
+	} else if (pool) {
 		wp__producer_enter(p);
 		wp__os_mutex_lock(&pool->mutex);
 		*p->link = p->next;
@@ -88,9 +103,7 @@ static int accept(struct wp_producer *p, int pushed, size_t n)
 
 static int refuse(struct wp_producer *p, size_t n, int why)
 {
-	if (p->pool)
-		wp__count_rejected(p->pool, n, why);
-	return why;
+	return p->pool ? wp__count_rejected(p->pool, n, why) : why;
 }
 
 /* Waits until there may be room. 0, WP_ECLOSED, WP_ETIMEDOUT. */
@@ -140,7 +153,7 @@ ssize_t wp__producer_submit_batch(
 			error = pushed;
 	}
 	if (accepted < n)
-		refuse(p, n - accepted, error);
+		error = refuse(p, n - accepted, error);
 	wp__producer_leave(p);
 	return accepted ? (ssize_t)accepted : error;
 }

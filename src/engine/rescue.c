@@ -27,6 +27,8 @@ bool wp__rescue_yield(struct wp__worker *w, uint32_t index)
 		else
 			wp__os_yield();
 	}
+	if (wp_unlikely(state & WP__FORKED))
+		return false;
 	if (!(state & WP__RESCUED))
 		return true;
 	w->count = w->taken_from;

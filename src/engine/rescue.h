@@ -49,6 +49,7 @@
 /* Bits of a worker's `interrupt`. */
 #define WP__RESCUING UINT32_C(1) /* somebody is about to take jobs: wait */
 #define WP__RESCUED  UINT32_C(2) /* jobs from taken_from on are gone */
+#define WP__FORKED   UINT32_C(8) /* this is the child of a fork: see engine/fork.h */
 #define WP__DISCARD  UINT32_C(4) /* the pool is being stopped: drop jobs instead of running them */
 
 /* The owner: batch[0 .. count-1] is there to be run. */

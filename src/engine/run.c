@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/hooks.h"
 #include "engine/error.h"
+#include "engine/fork.h"
 #include "engine/lanes.h"
 #include "engine/rescue.h"
 #include "engine/timing.h"
@@ -252,11 +253,14 @@ static bool extend_spill(struct wp__spill *spill)
 		memmove(jobs, spill->jobs + spill->first, spill->count * sizeof(*jobs));
 		memmove(tags, spill->tags + spill->first, spill->count * sizeof(*tags));
 	}
+	/* The child of a fork finds the old memory or the new, and all of it. */
+	wp__fork_hold();
 	if (jobs != spill->jobs) {
 		wp__free(spill->jobs);
 		wp__free(spill->tags);
 	}
 	*spill = (struct wp__spill){ jobs, tags, capacity, spill->count, 0 };
+	wp__fork_release();
 	return true;
 }
 
@@ -274,7 +278,7 @@ static bool set_aside(struct wp__worker *w, const struct wp_job *job, struct wp_
 static bool run_one_set_aside(struct wp__worker *w)
 {
 	struct wp__spill *spill = &w->spill;
-	if (!spill->count)
+	if (!spill->count || wp__is_orphan(w))
 		return false;
 	struct wp_job job = spill->jobs[spill->first];
 	struct wp__tag tag = spill->tags[spill->first];
@@ -324,6 +328,8 @@ static void finish_batch(struct wp__worker *w)
 			count_outermost(w);
 	}
 	w->running = NULL;
+	if (wp_unlikely(wp__is_orphan(w)))
+		return;
 	if (wp_unlikely(timing != NULL))
 		wp__timing_batch_ends(w);
 	/* A rescue has made count smaller. */
@@ -394,7 +400,7 @@ static WP_COLD void rescue_inside(struct wp__worker *w)
 
 bool wp__run_to_make_room(struct wp__worker *w)
 {
-	return help_lane(w, NULL);
+	return !wp__is_orphan(w) && help_lane(w, NULL);
 }
 
 /*
@@ -416,6 +422,8 @@ static bool help_deep(struct wp__worker *w, struct wp__awaited *awaited)
 
 bool wp__run_while_waiting(struct wp__worker *w, struct wp__awaited *awaited)
 {
+	if (wp__is_orphan(w))
+		return false;
 	if (w->stuck)
 		rescue_inside(w);
 	if (w->help_depth >= WP__HELP_DEPTH)

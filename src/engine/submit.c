@@ -3,6 +3,7 @@
 
 #include <wpool/error.h>
 
+#include "engine/fork.h"
 #include "engine/run.h"
 #include "engine/submit_ctx.h"
 #include "engine/worker.h"
@@ -14,12 +15,15 @@ void wp__submit_reject(struct wp_pool *pool, size_t n, enum wp__reject reason, i
 	pool->metrics.inc_rejected(pool->metrics_self, n, why);
 }
 
-WP_COLD void wp__count_rejected(struct wp_pool *pool, size_t n, int why)
+WP_COLD int wp__count_rejected(struct wp_pool *pool, size_t n, int why)
 {
+	if (wp__is_forked(pool))
+		return WP_EFORKED;
 	enum wp__reject reason = why == WP_EFULL       ? WP__REJECT_FULL
 				 : why == WP_ETIMEDOUT ? WP__REJECT_TIMEOUT
 						       : WP__REJECT_CLOSED;
 	wp__submit_reject(pool, n, reason, why);
+	return why;
 }
 
 /* A push has returned `pushed`: the rest of a submit of n jobs. */
@@ -31,8 +35,7 @@ static inline int conclude(struct wp_pool *pool, int pushed, size_t n)
 		pool->metrics.inc_queued(pool->metrics_self, n);
 		return 0;
 	}
-	wp__count_rejected(pool, n, pushed);
-	return pushed;
+	return wp__count_rejected(pool, n, pushed);
 }
 
 int wp__submit_conclude(struct wp_pool *pool, int pushed, size_t n)
@@ -105,7 +108,7 @@ ssize_t wp__submit_batch(struct wp_pool *pool, const struct wp_job *jobs, size_t
 		}
 	}
 	if (accepted < n)
-		wp__count_rejected(pool, n - accepted, error);
+		error = wp__count_rejected(pool, n - accepted, error);
 	return accepted ? (ssize_t)accepted : error;
 }
 
@@ -119,9 +122,12 @@ static void wake_waiting_worker(void *waiter)
 
 static int wait_in_job(struct wp__worker *w, struct wp__awaited *awaited)
 {
-	while (!wp__latch_is_set(&awaited->done))
+	while (!wp__latch_is_set(&awaited->done)) {
+		if (wp__is_orphan(w))
+			return WP_EFORKED;
 		if (!wp__run_while_waiting(w, awaited))
 			wp__worker_wait_in_job(w, &awaited->done);
+	}
 	/* The job that waited goes on, for who knows how long. */
 	wp__worker_step_away(w, false);
 	return awaited->result;

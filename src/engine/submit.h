@@ -38,6 +38,6 @@ void wp__submit_reject(struct wp_pool *pool, size_t n, enum wp__reject reason, i
 void wp__submit_make_room(struct wp__worker *w);
 
 /* n jobs were refused, with the error `why`. */
-void wp__count_rejected(struct wp_pool *pool, size_t n, int why);
+int wp__count_rejected(struct wp_pool *pool, size_t n, int why);
 
 #endif

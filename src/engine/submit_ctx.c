@@ -3,6 +3,7 @@
 
 #include <wpool/error.h>
 
+#include "engine/fork.h"
 #include "engine/submit.h"
 #include "work/ctx.h"
 
@@ -50,6 +51,8 @@ int wp__submit_in_ctx(struct wp_pool *pool, const struct wp_job *job, uint64_t d
 	struct wp_ctx *ctx = job->ctx;
 	int pushed, ended;
 	bool waited = false;
+	if (wp__is_forked(pool))
+		return WP_EFORKED;
 	wp__ctx_ref(ctx, 1);
 	while (!(ended = wp__ctx_err(ctx))) {
 		pushed = wp__segqueue_push_until(&pool->lane, job, 0);
@@ -111,6 +114,8 @@ ssize_t wp__submit_batch_in_ctx(
 	size_t accepted = 0;
 	bool waited = false;
 	int error = 0, ended = 0;
+	if (wp__is_forked(pool))
+		return WP_EFORKED;
 	while (accepted < n && !error) {
 		const struct wp_job *rest = jobs + accepted;
 		size_t part = take_references(rest, wp_min_u64(n - accepted, BATCH_PART), &ended);

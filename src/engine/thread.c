@@ -6,6 +6,7 @@
 
 #include "base/rcu.h"
 #include "base/trap.h"
+#include "engine/fork.h"
 #include "engine/pool.h"
 #include "engine/run.h"
 #include "engine/worker.h"
@@ -68,6 +69,8 @@ static bool live_on(struct wp__worker *w)
 		bool returned = wp__guard_run(w, live);
 		if (returned && !w->dying)
 			return true;
+		if (wp__is_orphan(w))
+			return true; /* nothing more is to be run, whatever the job has done */
 		if (w->dying && hand_over_worker(w))
 			return false;
 	}
@@ -90,7 +93,11 @@ void *wp__thread_main(void *arg)
 	wp__rcu_unregister();
 	wp__trap_leave_thread();
 	wp__self = NULL; /* destructors of the thread's data may run user code */
+	/* In the child of a fork nobody joins this thread, and with it the process ends. */
+	bool orphaned = wp__is_orphan(w) && w->pool->orphaned;
 	if (ended)
 		wp__latch_set(&w->ended);
+	if (orphaned)
+		wp__pool_free(w->pool);
 	return NULL;
 }

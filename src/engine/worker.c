@@ -5,6 +5,7 @@
 
 #include "base/hooks.h"
 #include "base/rcu.h"
+#include "engine/fork.h"
 #include "engine/lanes.h"
 #include "engine/rescue.h"
 #include "engine/run.h"
@@ -370,7 +371,7 @@ void wp__worker_work(struct wp__worker *w)
 	struct wp__parking *parking = &w->pool->parking;
 	wp_atomic_u64 *progress = &parking->spots[w->index].progress;
 	struct wp__claim claim = { .stamps = wp__timing_stamps(w) };
-	while (!w->dying) {
+	while (!w->dying && !wp_unlikely(wp__is_orphan(w))) {
 		wp__count(progress, 1);
 		back_to_looking(w);
 		if (wp_unlikely(w->stuck != NULL))

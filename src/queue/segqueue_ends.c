@@ -83,6 +83,18 @@ bool wp__segqueue_close(struct wp__segqueue *q)
 	return true;
 }
 
+void wp__segqueue_close_copy(struct wp__segqueue *q)
+{
+	uint64_t tail = wp_load_rlx_u64(&q->tail);
+	if (q->single)
+		wp_or_rlx_u32(&q->signal, WP__SIGNAL_CLOSED);
+	else
+		wp_or_rlx_u64(&q->tail, WP__TAIL_CLOSED);
+	/* Perhaps a close was being carried out. */
+	if (!(wp_load_rlx_u64(&q->final) & 1))
+		wp_store_rlx_u64(&q->final, (tail & WP__POSITION) | 1);
+}
+
 bool wp__segqueue_is_closed(const struct wp__segqueue *q)
 {
 	return is_closed(q, wp_load_rlx_u64(&q->tail));

@@ -34,6 +34,12 @@ bool wp__segqueue_close(struct wp__segqueue *q);
 bool wp__segqueue_is_closed(const struct wp__segqueue *q);
 
 /*
+ * Closes a lane that is the copy of another process's, in the child of a fork that has one thread:
+ * the parent's threads may have been in the middle of anything. Such a lane only refuses.
+ */
+void wp__segqueue_close_copy(struct wp__segqueue *q);
+
+/*
  * Tickets given out, i.e. jobs accepted; after a close: the final number. A blocking push that
  * waits for room with its ticket counts already.
  */

@@ -166,6 +166,17 @@ void wp__os_thread_join(struct wp__thread *thread)
 	rt_join((unsigned)thread->handle);
 }
 
+int wp__os_at_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void))
+{
+	(void)before, (void)in_parent, (void)in_child; /* nobody forks here */
+	rt_point((struct op){ .kind = OP_ALLOC, .global = true });
+	if (rt->left.allocs > 0 && rt_choose(C_ALLOC, 2, true)) {
+		rt->left.allocs--;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
 void wp__os_thread_self(struct wp__thread *thread)
 {
 	thread->handle = (pthread_t)rt_self()->id;

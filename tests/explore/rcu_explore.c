@@ -70,3 +70,7 @@ void wp__rcu_synchronize(void)
 	know(&f->knows, &rt->read_sides);
 	rt_fence_all();
 }
+
+void wp__rcu_forked(void)
+{
+}

@@ -233,3 +233,46 @@ EXPLORE_TEST(stats_while_two_work, .setup = pool_of_two, .body = { submit_two, r
 
 EXPLORE_TEST(stats_of_a_stop, .setup = pool_of_two,
 	.body = { submit_two_or_closed, stop, read_twice }, .check = destroy, .no_leaks = true);
+
+/* ---- the state ---- */
+
+static uint64_t effect; /* plain: handed over by the state alone */
+
+static int have_effect(void *payload)
+{
+	*(uint64_t *)payload = 1;
+	return 0;
+}
+
+static void pool_with_a_job(void)
+{
+	make_pool(1);
+	explore_assert(wp_submit(pool, have_effect, &effect) == 0);
+}
+
+static void shut_down(void)
+{
+	explore_assert(wp_pool_shutdown(pool, WP_FOREVER, NULL) == 0);
+}
+
+static void read_state(void)
+{
+	enum wp_state before = wp_pool_state(pool), now = wp_pool_state(pool);
+	explore_assert(now >= before && now <= WP_STATE_STOPPED);
+	if (now == WP_STATE_STOPPED)
+		explore_assert(effect == 1);
+}
+
+static void read_state_until_stopped(void)
+{
+	while (wp_pool_state(pool) != WP_STATE_STOPPED)
+		wp_spin_hint();
+	explore_assert(effect == 1);
+}
+
+EXPLORE_TEST(state_hands_over, .setup = pool_with_a_job, .body = { shut_down, read_state },
+	.check = destroy, .no_leaks = true);
+
+EXPLORE_TEST(state_until_stopped, .setup = pool_with_a_job,
+	.body = { shut_down, read_state_until_stopped, read_state }, .check = destroy,
+	.no_leaks = true);

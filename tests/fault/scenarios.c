@@ -155,8 +155,8 @@ static void check_ledger(struct wp_pool *pool, const struct wp_stop_report *repo
 	struct wp_stats s = WP_STATS_INIT;
 	EXPECT(wp_pool_stats(pool, &s), 0);
 	t_assert_u64_eq(s.submitted, accepted());
-	t_assert_u64_eq(s.completed + s.failed + s.dropped, accepted());
-	t_assert_u64_eq(s.completed + s.failed, wp_load_rlx_u64(&ledger.run));
+	t_assert_u64_eq(s.completed + s.failed + s.panicked + s.dropped, accepted());
+	t_assert_u64_eq(s.completed + s.failed + s.panicked, wp_load_rlx_u64(&ledger.run));
 	t_assert_u64_eq(s.failed, wp_load_rlx_u64(&ledger.failed));
 	t_assert_u64_eq(wp_load_rlx_u64(&ledger.errors), s.failed + s.panicked);
 	t_assert_u64_eq(wp_load_rlx_u64(&ledger.cleaned), accepted());
