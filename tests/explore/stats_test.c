@@ -9,6 +9,7 @@
 #include "base/os.h"
 #include "explore.h"
 #include "queue/segqueue.h"
+#include "queue/single.h"
 
 #define JOBS 4u
 
@@ -143,6 +144,31 @@ EXPLORE_TEST(stamps_of_two_consumers, .setup = lane_of_two,
 EXPLORE_TEST(stamps_change_of_view, .setup = lane_of_two,
 	.body = { push_0_1, push_2_3, claim_all, change_view }, .check = end_lane,
 	.no_leaks = true);
+
+/* A lane with one producer: it stops at each slot that may be stamped. */
+static struct wp__single producer;
+
+static void lane_of_single(void)
+{
+	struct wp__segqueue_options o = {
+		.capacity = 3, .segment_size = 3, .stamps = true, .single = true, .light = true
+	};
+	explore_assert(wp__segqueue_init(&queue, &o) == 0);
+	wp__single_init(&producer, &queue);
+}
+
+static void push_single(void)
+{
+	for (uint32_t i = 0; i < JOBS; i++) {
+		struct wp_job job = { .fn = no_job, .payload = &begun[i] };
+		begun[i] = wp__os_ticks();
+		while (wp__single_push(&producer, &job) == WP_EFULL)
+			wp_spin_hint();
+	}
+}
+
+EXPLORE_TEST(stamps_of_single, .setup = lane_of_single,
+	.body = { push_single, claim_all_and_change_view }, .check = end_lane, .no_leaks = true);
 
 /* ---- counts ---- */
 
