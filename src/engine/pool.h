@@ -70,8 +70,8 @@ struct wp__table {
 struct wp__running {
 	struct wp__running *outer;
 	const struct wp_job *jobs;
-	const uint64_t *stamps; /* when they came in; only with options.timing */
 	uint64_t first_id;
+	uint64_t stamp; /* when it came in, where it is not of the batch (engine/timing.h) */
 	uint32_t index;
 	enum wp__outcome outcome; /* of the job, if it ran and has not completed */
 	unsigned outer_phase;     /* what the worker was doing around this one */

@@ -43,7 +43,9 @@ static inline bool run_job_untimed(struct wp__worker *w, const struct wp_job *jo
 
 static WP_COLD bool run_job_timed(struct wp__worker *w, const struct wp_job *job)
 {
-	uint64_t stamp = w->running->stamps[w->running->index];
+	const struct wp__running *here = w->running;
+	bool of_batch = here->jobs == w->batch;
+	uint64_t stamp = of_batch ? w->timing->stamps[here->index] : here->stamp;
 	uint64_t start = wp__os_ticks();
 	bool completed = run_job_untimed(w, job);
 	wp__timing_job(w, stamp, start, wp__os_ticks());
@@ -155,32 +157,26 @@ static void skip_guarded(void *worker)
 
 /* Does what is to be done with the job inside of another job, or beside the batch. */
 static enum wp__outcome nest(
-	struct wp__worker *w, const struct wp__running *job, void (*what)(void *worker))
+	struct wp__worker *w, struct wp__running *here, void (*what)(void *worker))
 {
-	struct wp__running here = *job;
-	here.outer = w->running;
-	here.outer_phase = w->phase;
-	w->running = &here;
+	here->outer = w->running;
+	here->outer_phase = w->phase;
+	w->running = here;
 	w->phase = WP__IN_JOB;
 	w->help_depth++;
 	if (wp_unlikely(!wp__guard_run(w, what)))
 		while (!wp__guard_run(w, conclude))
 			;
 	w->help_depth--;
-	w->phase = here.outer_phase;
-	w->running = here.outer;
-	return here.outcome;
+	w->phase = here->outer_phase;
+	w->running = here->outer;
+	return here->outcome;
 }
 
 /* batch[index], to be nested. */
-static struct wp__running of_batch(struct wp__worker *w, uint32_t index)
+static inline struct wp__running of_batch(const struct wp__worker *w, uint32_t index)
 {
-	return (struct wp__running){
-		.jobs = w->batch,
-		.stamps = w->timing ? w->timing->stamps : NULL,
-		.first_id = w->first_id,
-		.index = index,
-	};
+	return (struct wp__running){ .jobs = w->batch, .first_id = w->first_id, .index = index };
 }
 
 /* ---- one after the other ---- */
@@ -213,22 +209,19 @@ static inline bool next_of_batch(struct wp__worker *w, uint32_t *index)
  * Runs jobs[index] inside of another job, or after a batch; does not count it. Nobody knows for how
  * long: this worker does not look for work meanwhile.
  */
-static enum wp__outcome run_nested(
-	struct wp__worker *w, const struct wp__running *job, bool work_left)
+static enum wp__outcome run_nested(struct wp__worker *w, struct wp__running *job, bool work_left)
 {
 	wp__worker_step_away(w, work_left);
 	return nest(w, job, run_guarded);
 }
 
-/* Runs or skips one job that is not of the batch. */
-static void run_or_skip(
-	struct wp__worker *w, const struct wp_job *job, struct wp__tag tag, bool work_left)
+/* Runs or skips one job that is not of the batch. The job lies where the caller has it. */
+static void run_or_skip(struct wp__worker *w, struct wp__running *job, bool work_left)
 {
-	struct wp__running what = { .jobs = job, .stamps = &tag.stamp, .first_id = tag.id };
-	if (is_to_run(w, job))
-		count_run(w, run_nested(w, &what, work_left), 1);
+	if (is_to_run(w, &job->jobs[0]))
+		count_run(w, run_nested(w, job, work_left), 1);
 	else
-		nest(w, &what, skip_guarded);
+		nest(w, job, skip_guarded);
 }
 
 /* ---- set aside ---- */
@@ -281,11 +274,12 @@ static bool run_one_set_aside(struct wp__worker *w)
 	if (!spill->count || wp__is_orphan(w))
 		return false;
 	struct wp_job job = spill->jobs[spill->first];
-	struct wp__tag tag = spill->tags[spill->first];
+	const struct wp__tag *tag = &spill->tags[spill->first];
+	struct wp__running what = { .jobs = &job, .first_id = tag->id, .stamp = tag->stamp };
 	spill->first++;
 	if (--spill->count == 0)
 		spill->first = 0;
-	run_or_skip(w, &job, tag, false);
+	run_or_skip(w, &what, false);
 	return true;
 }
 
@@ -369,19 +363,30 @@ static bool run_next_of_batch(struct wp__worker *w)
 	return true;
 }
 
+/* A function of its own, so that jobs inside of jobs do not have its frame on the stack. */
+static WP_COLD bool take_one(
+	struct wp__worker *w, struct wp_job *job, struct wp__running *what, bool *more)
+{
+	struct wp__claim claim = { .stamps = &what->stamp };
+	if (!wp__lanes_claim(w, job, 1, 1, &claim))
+		return false;
+	what->first_id = claim.ticket;
+	*more = claim.more;
+	return true;
+}
+
 /* Takes one job off the lane and runs it; or sets it aside, unless it is the one with `wanted`. */
 static bool help_lane(struct wp__worker *w, const void *wanted)
 {
-	struct wp__tag tag = { 0 };
-	struct wp__claim claim = { .stamps = &tag.stamp };
 	struct wp_job job;
-	if (!wp__lanes_claim(w, &job, 1, 1, &claim))
+	struct wp__running what = { .jobs = &job };
+	bool more;
+	if (!take_one(w, &job, &what, &more))
 		return false;
-	tag.id = claim.ticket;
 	bool deep = w->help_depth >= WP__HELP_DEPTH && !(wanted && job.payload == wanted);
-	if (deep && set_aside(w, &job, tag))
+	if (deep && set_aside(w, &job, (struct wp__tag){ what.first_id, what.stamp }))
 		return true;
-	run_or_skip(w, &job, tag, claim.more);
+	run_or_skip(w, &what, more);
 	return true;
 }
 
@@ -394,8 +399,12 @@ static WP_COLD void rescue_inside(struct wp__worker *w)
 	uint32_t n = wp__rescue_take(w->stuck, jobs, stamps, &first_id);
 	w->stuck = NULL;
 	wp__count(&w->rescues, n != 0);
-	for (uint32_t i = 0; i < n; i++)
-		run_or_skip(w, &jobs[i], (struct wp__tag){ first_id + i, stamps[i] }, false);
+	for (uint32_t i = 0; i < n; i++) {
+		struct wp__running what = {
+			.jobs = &jobs[i], .first_id = first_id + i, .stamp = stamps[i]
+		};
+		run_or_skip(w, &what, false);
+	}
 }
 
 bool wp__run_to_make_room(struct wp__worker *w)

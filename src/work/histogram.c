@@ -12,12 +12,13 @@ uint64_t wp__histogram_middle(unsigned bucket)
 
 void wp__histogram_merge(struct wp__histogram_view *view, const struct wp__histogram *h)
 {
+	/* The sum first and the maximum last: so the mean is not above the maximum. */
+	view->sum += wp_load_rlx_u64(&h->sum);
 	for (unsigned i = 0; i < WP__HISTOGRAM_BUCKETS; i++) {
 		uint64_t count = wp_load_rlx_u64(&h->counts[i]);
 		view->counts[i] += count;
 		view->total += count;
 	}
-	view->sum += wp_load_rlx_u64(&h->sum);
 	view->max = wp_max_u64(view->max, wp_load_rlx_u64(&h->max));
 }
 

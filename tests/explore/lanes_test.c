@@ -49,11 +49,19 @@ static void make(bool light, unsigned opened, uint32_t jobs)
 	wp_store_rlx_u32(&expected, jobs);
 }
 
+static struct wp__lane_sums sums(void)
+{
+	wp__os_mutex_lock(&pool.mutex);
+	struct wp__lane_sums s = wp__lanes_sum(&pool);
+	wp__os_mutex_unlock(&pool.mutex);
+	return s;
+}
+
 static void end(void)
 {
 	explore_assert(wp__parking_idle(&pool.parking) == 0);
-	explore_assert(wp__lanes_accepted(&pool) == wp_load_rlx_u32(&accepted));
-	explore_assert(wp__lanes_claimed(&pool) == wp_load_rlx_u32(&accepted));
+	explore_assert(sums().accepted == wp_load_rlx_u32(&accepted));
+	explore_assert(sums().claimed == wp_load_rlx_u32(&accepted));
 	explore_assert(wp_load_rlx_u32(&finished) == wp_load_rlx_u32(&accepted));
 	for (unsigned i = 0; i < 2; i++)
 		wp_producer_close(producers[i]);
@@ -285,10 +293,10 @@ static void open_or_closed(void)
 static void close_all(void)
 {
 	wp__lanes_close(&pool);
-	uint64_t jobs = wp__lanes_accepted(&pool);
+	uint64_t jobs = sums().accepted;
 	while (wp_load_rlx_u32(&finished) < jobs)
 		wp_spin_hint();
-	explore_assert(wp__lanes_accepted(&pool) == jobs);
+	explore_assert(sums().accepted == jobs);
 	let_workers_end();
 }
 

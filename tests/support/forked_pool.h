@@ -14,7 +14,7 @@
  * where all other threads slept.
  */
 static bool look_for_leaks = true;
-int __lsan_is_turned_off(void);
+__attribute__((visibility("default"))) int __lsan_is_turned_off(void);
 int __lsan_is_turned_off(void)
 {
 	return !look_for_leaks;

@@ -378,6 +378,7 @@ T_TEST(panic, of_an_inner_job_leaves_the_outer)
 		t_assert_int_eq(wp_submit_wait(pool, &job), WP_EPANIC);
 		t_assert_u64_eq(wp_load_rlx_u64(&ran), 2);
 		t_assert_u64_eq(wp_load_rlx_u64(&cleaned), 10);
+		pool_wait(pool);
 		t_assert_u64_eq(pool_stats(pool).panicked, 11);
 		pool_end(pool);
 	}
