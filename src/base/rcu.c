@@ -13,6 +13,7 @@
 #endif
 #include "base/rcu.h"
 
+#include <errno.h>
 #include <urcu/urcu-memb.h>
 
 #include "base/layout.h"
@@ -41,14 +42,18 @@ void wp__rcu_forked(void)
 
 void wp__rcu_register(void)
 {
+	int saved = errno;
 	if (!wp_load_rlx_u32(&forked))
 		urcu_memb_register_thread();
+	errno = saved;
 }
 
 void wp__rcu_unregister(void)
 {
+	int saved = errno;
 	if (!wp_load_rlx_u32(&forked))
 		urcu_memb_unregister_thread();
+	errno = saved;
 }
 
 void wp__rcu_read_lock(void)
@@ -76,6 +81,9 @@ void wp__rcu_synchronize(void)
 		wp__os_mutex_unlock(&instead);
 		return;
 	}
+	/* liburcu waits on a futex, and leaves what ended such a wait early in errno. */
+	int saved = errno;
 	urcu_memb_synchronize_rcu();
+	errno = saved;
 	GRACE_PERIOD_ENDS();
 }

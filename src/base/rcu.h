@@ -8,7 +8,7 @@
  *
  * liburcu 0.13 implements its atomics in inline assembly that ThreadSanitizer cannot see, so the
  * pointer itself is a C11 atomic here, and the grace period is announced to the sanitizer by an
- * acquire-release pair on it.
+ * acquire-release pair on it. None of these functions changes errno.
  */
 #ifndef WP_BASE_RCU_H
 #define WP_BASE_RCU_H
