@@ -177,21 +177,23 @@ static void pause_ns(uint64_t ns)
 		wp_spin_hint();
 }
 
-static void pause_somehow(struct wp__rng *rng)
+struct wakes {
+	struct wp_pool *pool;
+	uint64_t rounds;
+	uint64_t sleeps; /* of 1024 pauses */
+	uint64_t longest_ns;
+};
+
+static void pause_somehow(const struct wakes *s, struct wp__rng *rng)
 {
 	uint64_t dice = wp__rng_below(rng, 1024);
-	if (dice < 2)
-		wp__os_sleep(wp__rng_below(rng, 200000));
+	if (dice < s->sleeps)
+		wp__os_sleep(wp__rng_below(rng, s->longest_ns));
 	else if (dice < 100)
 		pause_ns(wp__rng_below(rng, 2 * SPIN_NS));
 	else if (dice < 200)
 		pause_ns(wp__rng_below(rng, 500));
 }
-
-struct wakes {
-	struct wp_pool *pool;
-	uint64_t rounds;
-};
 
 static void one_at_a_time(void *arg, unsigned me)
 {
@@ -213,26 +215,43 @@ static void one_at_a_time(void *arg, unsigned me)
 				(unsigned long long)r,
 				(unsigned long long)wp__parking_idle(&s->pool->parking));
 		}
-		pause_somehow(&rng);
+		pause_somehow(s, &rng);
 	}
 	wp_producer_close(p);
 }
 
-static void wake_up(unsigned workers, unsigned producers, uint64_t rounds)
+/* In two halves with a sleeping pool between them: some wake-up is certain on any machine. */
+static void wake_up_in(struct wakes s, unsigned workers, unsigned producers)
 {
 	struct wp_options o = WP_OPTIONS_INIT;
 	struct crew crew;
 	o.workers = workers;
 	o.spin_ns = SPIN_NS;
-	struct wakes s = { .pool = pool_make(&o), .rounds = t_scaled(rounds) };
-	crew_start(&crew, producers, one_at_a_time, &s);
-	crew_join(&crew);
-	pool_wait(s.pool);
+	s.pool = pool_make(&o);
+	s.rounds = (t_scaled(s.rounds) + 1) / 2;
+	for (unsigned half = 0; half < 2; half++) {
+		crew_start(&crew, producers, one_at_a_time, &s);
+		crew_join(&crew);
+		pool_wait(s.pool);
+		pool_expect_asleep(s.pool);
+	}
 	struct wp_stats stats = pool_stats(s.pool);
-	t_assert_u64_eq(stats.completed, s.rounds * producers);
-	t_assert(stats.parks > 0); /* else the pauses are too short to show anything */
-	pool_expect_asleep(s.pool);
+	t_assert_u64_eq(stats.completed, 2 * s.rounds * producers);
+	t_assert(stats.wakes > 0);
 	pool_end(s.pool);
+}
+
+static void wake_up(unsigned workers, unsigned producers, uint64_t rounds)
+{
+	struct wakes s = { .rounds = rounds, .sleeps = 2, .longest_ns = 200000 };
+	wake_up_in(s, workers, producers);
+}
+
+/* Here a worker naps for a millisecond before it parks; the pauses must be longer. */
+static void wake_up_from_naps(unsigned workers, unsigned producers, uint64_t rounds)
+{
+	struct wakes s = { .rounds = rounds, .sleeps = 16, .longest_ns = 4000000 };
+	wake_up_in(s, workers, producers);
 }
 
 T_TEST_TIMEOUT(producer_stress, no_wake_up_is_lost, 300)
@@ -257,8 +276,8 @@ T_TEST_TIMEOUT(producer_stress, no_wake_up_is_lost_without_membarrier, 300)
 	wake_up(1, 1, 200000);
 	wake_up(2, 2, 50000);
 	wp__fault_arm(WP_FAULT_MEMBARRIER, 2, true, 1); /* registered, and then forbidden */
-	wake_up(1, 1, 2000);
-	wake_up(2, 2, 1000);
+	wake_up_from_naps(1, 1, 2000);
+	wake_up_from_naps(2, 2, 1000);
 	wp__fault_disarm();
 }
 
