@@ -66,9 +66,7 @@ struct wp__segment_shape {
 	size_t bytes; /* of a whole segment, a multiple of WP_ALONE */
 };
 
-#define WP__MARKS_OFFSET   WP_ALONE
-/* Slots ahead of the one being written that producers fetch for writing. */
-#define WP__PREFETCH_SLOTS 16
+#define WP__MARKS_OFFSET WP_ALONE
 
 void wp__segment_shape_init(struct wp__segment_shape *shape, uint32_t size);
 

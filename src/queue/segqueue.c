@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/hooks.h"
 #include "base/os.h"
+#include "queue/place.h"
 #include "queue/segqueue_parts.h"
 #include "queue/stamp.h"
 
@@ -55,6 +56,13 @@ static void init_directory(struct wp__segqueue *q, uint64_t entries)
 		wp_store_rlx_u64(wp__entry_of(q, first + i), wp__free_entry(q, first + i));
 }
 
+/* Relaxed: only has to differ. */
+static uint64_t next_lane_id(void)
+{
+	static wp_atomic_u64 last;
+	return wp_add_rlx_u64(&last, 1) + 1;
+}
+
 int wp__segqueue_init(struct wp__segqueue *q, const struct wp__segqueue_options *options)
 {
 	uint32_t size = options->segment_size;
@@ -63,6 +71,7 @@ int wp__segqueue_init(struct wp__segqueue *q, const struct wp__segqueue_options 
 	if (segments > WP_SEGMENTS_MAX || options->segment_count > segments)
 		return WP_EINVAL;
 	memset(q, 0, sizeof(*q));
+	q->id = next_lane_id();
 	q->segment_size = size;
 	init_division(q, size);
 	uint64_t ticket = options->first_ticket - options->first_ticket % size;
@@ -126,17 +135,31 @@ uint64_t wp__install_segment(struct wp__segqueue *q, uint64_t block, uint32_t sl
 	}
 }
 
-static inline void write_one(struct wp__segqueue *q, uint64_t position, const struct wp_job *job)
+WP_COLD void wp__place_find(struct wp__place *place, struct wp__segqueue *q, uint64_t position)
 {
 	uint64_t block = wp__block_of(q, position);
 	uint32_t slot = wp__slot_of(q, position, block);
 	uint64_t entry = wp__entry_for_write(q, block, slot);
 	struct wp__segment *segment = wp__segment_in(q, entry);
 	struct wp_job *slots = wp__segment_slots(segment, &q->pool.shape);
-	wp__slot_write(&slots[slot], job);
-	/* A recycled segment's lines are in a consumer's cache: fetch them in time. */
-	wp_prefetch_for_write(&slots[slot + WP__PREFETCH_SLOTS]);
-	wp__mark_publish(&wp__segment_marks(segment)[slot], wp__mark_in(entry));
+	wp_atomic_u8 *marks = wp__segment_marks(segment);
+	uint64_t start = position - slot * WP__TICKET_ONE;
+	*place = (struct wp__place){
+		.lane = q->id,
+		.start = start,
+		.span = q->segment_size * WP__TICKET_ONE,
+		.slot_origin = (uintptr_t)slots - start * (sizeof(*slots) / WP__TICKET_ONE),
+		.mark_origin = (uintptr_t)marks - start / WP__TICKET_ONE,
+		.mark = wp__mark_in(entry),
+	};
+	wp_prefetch_for_write(&marks[slot]);
+	for (uint32_t i = 0; i < WP__PREFETCH_SLOTS; i++)
+		wp_prefetch_for_write(&slots[slot + i]);
+}
+
+static inline int pushed(uint64_t tail)
+{
+	return tail & WP__TAIL_SLEEP ? WP__PUSHED_WAKE : 0;
 }
 
 static void write_many(
@@ -158,6 +181,30 @@ static void write_many(
 		jobs += here;
 		n -= here;
 	}
+}
+
+static WP_COLD int push_stamped(struct wp__segqueue *q, const struct wp_job *job, uint64_t tail)
+{
+	write_many(q, tail & WP__POSITION, job, 1);
+	return pushed(tail);
+}
+
+/* The block of a shared lane that this thread pushed to last. */
+static _Thread_local struct wp__place last_place __attribute__((tls_model("initial-exec")));
+
+/* Writes and publishes the job of the ticket that came with `tail`. */
+static inline int write_one(struct wp__segqueue *q, uint64_t tail, const struct wp_job *job)
+{
+	struct wp__place *place = &last_place;
+	uint64_t position = tail & WP__POSITION;
+	if (wp_unlikely(!wp__place_has(place, q->id, position)))
+		wp__place_find(place, q, position);
+	uint64_t slot = (position - place->start) / WP__TICKET_ONE;
+	/* One of those that are stamped; without stamps, a segment's first. */
+	if (wp_unlikely(!(slot & wp_load_rlx_u32(&q->stamp_mask))))
+		return push_stamped(q, job, tail);
+	wp__place_write(place, position, job);
+	return pushed(tail);
 }
 
 /* ---- room ---- */
@@ -216,36 +263,14 @@ static int take_exact(struct wp__segqueue *q, size_t n, uint64_t *tail_out, size
 	}
 }
 
-static inline int pushed(uint64_t tail)
-{
-	return tail & WP__TAIL_SLEEP ? WP__PUSHED_WAKE : 0;
-}
-
-/* The ticket is one of those that are stamped; or, without stamps, a segment's first. */
-static inline bool is_stamped(const struct wp__segqueue *q, uint64_t position)
-{
-	uint32_t slot = wp__slot_of(q, position, wp__block_of(q, position));
-	return !(slot & wp_load_rlx_u32(&q->stamp_mask));
-}
-
-static WP_COLD int push_stamped(struct wp__segqueue *q, const struct wp_job *job, uint64_t tail)
-{
-	write_many(q, tail & WP__POSITION, job, 1);
-	return pushed(tail);
-}
-
 int wp__segqueue_push_until(struct wp__segqueue *q, const struct wp_job *job, uint64_t deadline)
 {
 	for (;;) {
 		uint64_t tail;
 		size_t taken;
 		int error = take_exact(q, 1, &tail, &taken);
-		if (!error) {
-			if (wp_unlikely(is_stamped(q, tail & WP__POSITION)))
-				return push_stamped(q, job, tail);
-			write_one(q, tail & WP__POSITION, job);
-			return pushed(tail);
-		}
+		if (!error)
+			return write_one(q, tail, job);
 		if (error != WP_EFULL || deadline == 0)
 			return error;
 		error = wp__room_wait(q, deadline);
@@ -293,10 +318,7 @@ int wp__segqueue_push(struct wp__segqueue *q, const struct wp_job *job)
 	uint64_t position = tail & WP__POSITION;
 	if (wp_unlikely(wp__span(position + q->slack_span, wp_load_rlx_u64(&q->limit)) <= 0))
 		approach_limit(q, position);
-	if (wp_unlikely(is_stamped(q, position)))
-		return push_stamped(q, job, tail);
-	write_one(q, position, job);
-	return pushed(tail);
+	return write_one(q, tail, job);
 }
 
 /* ---- claim ---- */

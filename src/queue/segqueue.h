@@ -20,7 +20,7 @@
  * a power of two; for other sizes a lane's life ends after 2^62 jobs (146 years at 1 ns each).
  *
  * push    take a ticket; find the segment through the directory (install one where there is none:
- *         anyone may); write the slot; set its mark. Tail came back with SLEEP: the caller
+ *         anyone may), or remember it, see place.h; write the slot; set its mark. Tail came back with SLEEP: the caller
  *         wakes a sleeper. Tail came back with CLOSED: refused, nothing was promised.
  * claim   read head; find its segment; the run of marks from there is the batch; move head
  *         past it by compare-and-swap; copy the jobs out; done += k. Whoever brings done to size
@@ -110,6 +110,7 @@ struct wp__segqueue {
 	uint64_t slack_span;    /* how far from limit "near" begins, as a position */
 	uint64_t first;         /* position of the first ticket */
 	uint64_t first_id;      /* the job's with that ticket */
+	uint64_t id;            /* no other lane of this process ever has it; see place.h */
 	bool always_near;       /* the capacity is too small for a fetch-add ever */
 	bool single;            /* see single.h; tail has no flags then */
 	bool light;

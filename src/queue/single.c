@@ -29,10 +29,10 @@ static int64_t look_for_room(struct wp__single *s, uint64_t position)
 	return wp__span(position, s->limit);
 }
 
-/* The segment being filled, from the place of its marks. */
-static struct wp__segment *segment_of(const struct wp__single *s, uint64_t position, uint32_t slot)
+/* The segment being filled. */
+static struct wp__segment *segment_of(const struct wp__single *s)
 {
-	char *marks = (char *)wp__single_mark(s, position) - slot;
+	char *marks = (char *)wp__place_mark(&s->place, s->place.start);
 	return (struct wp__segment *)(void *)(marks - WP__MARKS_OFFSET);
 }
 
@@ -47,22 +47,14 @@ static int extend(struct wp__single *s)
 	int64_t room = look_for_room(s, position);
 	if (room <= 0)
 		return WP_EFULL;
-	uint64_t block = wp__block_of(q, position);
-	uint32_t slot = wp__slot_of(q, position, block);
-	if (slot == 0 || !s->slot_origin) {
-		uint64_t entry = wp__entry_for_write(q, block, slot), before = position - 4 * slot;
-		struct wp__segment *segment = wp__segment_in(q, entry);
-		struct wp_job *slots = wp__segment_slots(segment, &q->pool.shape);
-		s->slot_origin = (uintptr_t)slots - before * (sizeof(*slots) / 4);
-		s->mark_origin = (uintptr_t)wp__segment_marks(segment) - before / WP__TICKET_ONE;
-		s->mark = wp__mark_in(entry);
-	}
+	if (!wp__place_has(&s->place, q->id, position))
+		wp__place_find(&s->place, q, position);
+	uint32_t slot = (uint32_t)((position - s->place.start) / WP__TICKET_ONE);
 	uint64_t n = q->segment_size - slot;
 	if (wp_unlikely(q->pool.shape.stamp_row)) {
 		/* Its job may be stamped; the next one that may be is as far as it goes. */
 		uint32_t mask = wp_load_rlx_u32(&q->stamp_mask);
-		wp__stamp_jobs(segment_of(s, position, slot), &q->pool.shape, slot, position >> 2,
-			1, mask);
+		wp__stamp_jobs(segment_of(s), &q->pool.shape, slot, position >> 2, 1, mask);
 		n = wp_min_u64(n, mask + 1 - (slot & mask));
 	}
 	s->stop = position + wp_min_u64((uint64_t)room, n * WP__TICKET_ONE);
@@ -90,7 +82,7 @@ int wp__single_push_signalled(
 {
 	if ((signal & WP__SIGNAL_CLOSED) && !in_time(s, position + WP__TICKET_ONE))
 		return WP_ECLOSED;
-	wp__single_write(s, position, job);
+	wp__place_write(&s->place, position, job);
 	return signal & WP__SIGNAL_ASLEEP ? WP__PUSHED_WAKE : 0;
 }
 
@@ -100,7 +92,7 @@ struct wp_job *wp__single_reserve(struct wp__single *s, size_t *n, int *error)
 	if (position == s->stop && (*error = extend(s)) != 0)
 		return NULL;
 	*n = wp_min_u64(*n, (s->stop - position) / WP__TICKET_ONE);
-	return wp__single_slot(s, position);
+	return wp__place_slot(&s->place, position);
 }
 
 int wp__single_commit(struct wp__single *s, uint64_t n)
@@ -110,7 +102,7 @@ int wp__single_commit(struct wp__single *s, uint64_t n)
 	/* All or none: final is a value that tail had. */
 	if (wp_unlikely(signal & WP__SIGNAL_CLOSED) && !in_time(s, next))
 		return WP_ECLOSED;
-	wp__marks_publish(wp__single_mark(s, position), s->mark, (uint32_t)n);
+	wp__marks_publish(wp__place_mark(&s->place, position), s->place.mark, (uint32_t)n);
 	return signal & WP__SIGNAL_ASLEEP ? WP__PUSHED_WAKE : 0;
 }
 

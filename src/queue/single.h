@@ -34,7 +34,6 @@
  * it on needs an order between the two (a mutex). Those with a lane belong to anybody.
  *
  * Invariants.     tail <= stop <= limit, stop <= end of the segment being filled
- *                 slot of the ticket at p == slot_origin + 8 p,  its mark == mark_origin + p / 4
  *
  * Progress. A push does a bounded number of steps, but for the wait for `final`, which the closer
  * stores right after his heavy fence, and for a segment of the lane's earlier lap that a preempted
@@ -50,6 +49,7 @@
 #include <wpool/error.h>
 
 #include "base/hooks.h"
+#include "queue/place.h"
 #include "queue/segqueue.h"
 
 /* Bits of a single-producer lane's `signal`. */
@@ -58,12 +58,10 @@
 
 struct wp__single {
 	struct wp__segqueue *lane;
-	uint64_t stop;         /* position up to which slots may be filled at once */
-	uintptr_t slot_origin; /* where the slot of position 0 would be */
-	uintptr_t mark_origin; /* and its mark */
-	uint64_t limit;        /* first position that there is no room for, as far as known */
-	uint8_t mark;          /* of this use of the segment */
-	bool light;            /* as the lane */
+	uint64_t stop;          /* position up to which slots may be filled at once */
+	uint64_t limit;         /* first position that there is no room for, as far as known */
+	struct wp__place place; /* of the segment being filled */
+	bool light;             /* as the lane */
 };
 
 /* The producer's end of a lane that was initialised with options.single and is not in use. */
@@ -73,16 +71,6 @@ void wp__single_init(struct wp__single *s, struct wp__segqueue *lane);
 static inline uint64_t wp__single_position(const struct wp__single *s)
 {
 	return wp_load_rlx_u64(&s->lane->tail);
-}
-
-static inline struct wp_job *wp__single_slot(const struct wp__single *s, uint64_t position)
-{
-	return (struct wp_job *)(s->slot_origin + position * (sizeof(struct wp_job) / 4));
-}
-
-static inline wp_atomic_u8 *wp__single_mark(const struct wp__single *s, uint64_t position)
-{
-	return (wp_atomic_u8 *)(s->mark_origin + position / WP__TICKET_ONE);
 }
 
 /* Moves tail to `next` and returns the signal: the producer's half of the handshake. */
@@ -99,17 +87,6 @@ static inline uint32_t wp__single_announce(struct wp__single *s, uint64_t next)
 	return wp_load_rlx_u32(&s->lane->signal);
 }
 
-/* Writes and publishes the job with the ticket at `position`. */
-static inline void wp__single_write(
-	struct wp__single *s, uint64_t position, const struct wp_job *job)
-{
-	struct wp_job *slot = wp__single_slot(s, position);
-	wp__slot_write(slot, job);
-	/* A recycled segment's lines are in a consumer's cache: fetch them in time. */
-	wp_prefetch_for_write(slot + WP__PREFETCH_SLOTS);
-	wp__mark_publish(wp__single_mark(s, position), s->mark);
-}
-
 /* The rare ends of a push: `stop` was reached; the announcement found a signal. */
 int wp__single_push_at_stop(struct wp__single *s, const struct wp_job *job);
 int wp__single_push_signalled(
@@ -124,7 +101,7 @@ static inline int wp__single_push(struct wp__single *s, const struct wp_job *job
 	uint32_t signal = wp__single_announce(s, position + WP__TICKET_ONE);
 	if (wp_unlikely(signal != 0))
 		return wp__single_push_signalled(s, job, position, signal);
-	wp__single_write(s, position, job);
+	wp__place_write(&s->place, position, job);
 	return 0;
 }
 

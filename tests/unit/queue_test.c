@@ -105,6 +105,38 @@ static void fill_to_the_job(size_t capacity, uint32_t segment_size)
 	line_close(&line);
 }
 
+/* A thread remembers where it pushed last: it must be neither another lane nor one of the past. */
+T_TEST(queue, lanes_in_turn_from_one_thread)
+{
+	static const uint32_t powers[] = { 1, 2, 4, 64, 1024 };
+	struct line lines[COUNT(powers)];
+	for (size_t i = 0; i < COUNT(powers); i++)
+		line_open(&lines[i], 64, powers[i], 1000);
+	for (unsigned round = 0; round < 1000; round++)
+		for (size_t i = 0; i < COUNT(powers); i++) {
+			t_assert_int_eq(line_push(&lines[i]), 0);
+			/* The jobs of the first rounds stay behind until the end. */
+			if (round >= 20)
+				t_assert_u64_eq(line_pop(&lines[i], 1), 1);
+		}
+	for (size_t i = 0; i < COUNT(powers); i++) {
+		t_assert_u64_eq(line_pop(&lines[i], 32), 20);
+		line_close(&lines[i]);
+	}
+}
+
+T_TEST(queue, lanes_one_after_the_other_from_one_thread)
+{
+	for (unsigned round = 0; round < 100; round++) {
+		struct line line;
+		line_open(&line, 64, 64, 10);
+		for (unsigned i = 0; i < 10; i++)
+			t_assert_int_eq(line_push(&line), 0);
+		t_assert_u64_eq(line_pop(&line, 10), 10);
+		line_close(&line);
+	}
+}
+
 T_TEST(queue, holds_exactly_its_capacity)
 {
 	for (size_t c = 0; c < COUNT(capacities); c++)
