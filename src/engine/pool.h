@@ -132,7 +132,7 @@ struct wp__worker {
 	uint32_t empty_looks;  /* at lanes in which nothing was ready */
 	bool mid_round;        /* lanes are left to look at before the first one's turn */
 	unsigned stalls;       /* times in a row that work was there and could not be taken */
-	bool ran;              /* something has finished since the last dry look */
+	bool ran;              /* a job is over since the last dry look */
 
 	/* Counters: written by the worker alone, read by anybody. */
 	_Alignas(WP_ALONE) wp_atomic_u64 over[WP__OUTCOMES];

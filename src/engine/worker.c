@@ -198,7 +198,7 @@ static bool must_exit(const struct wp__worker *w)
 	return wp_load_rlx_u32(&w->pool->exit);
 }
 
-/* Tells those who wait until the pool is at rest, if this worker has finished anything since. */
+/* Tells those who wait until the pool is at rest, if a job of this worker is over since. */
 static void tell_rest(struct wp__worker *w)
 {
 	if (!w->ran)

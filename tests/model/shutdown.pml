@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Shutdown: the close of src/queue/segqueue.c, rest and end of src/engine/lifecycle.c, and when
- * src/engine/worker.c and run.c count and tell. The event count is that of eventcount.pml; parking
- * is abstract: a parked worker wakes when there is a job for it or the pool ends.
+ * Shutdown: the close of src/queue/segqueue.c, in src/engine rest and end of lifecycle.c, the sums
+ * of stats.c, and when worker.c and run.c count and tell. Two outcomes: completed and dropped. The
+ * event count is that of eventcount.pml; a parked worker wakes when there is a job or the pool ends.
  *
- * SUBMITTERS submitters of one job each, two workers, CLOSERS threads in wp_pool_shutdown (STOP:
- * wp_pool_stop), RESTERS in wp_pool_wait. Every process has to end. Checked: each accepted job is
- * run or dropped once, whoever returns sees the effects, nothing runs after the end, one join.
+ * SUBMITTERS submitters of a job each, two workers, CLOSERS threads in wp_pool_shutdown (STOP:
+ * wp_pool_stop), RESTERS in wp_pool_wait. All have to end. Checked: each accepted job is over once,
+ * all see its effects, nothing runs after the end, one join; over <= claimed <= accepted.
  *
  * config shutdown: SUBMITTERS=2 CLOSERS=1
  * config callers: SUBMITTERS=1 CLOSERS=2
@@ -19,26 +19,27 @@
  * control CLOSED_FIRST shutdown: the final position is that of a look before the close [C3]
  * control NO_REST shutdown: the threads are ended without waiting for rest
  * control PARK_UNTOLD shutdown: a worker that parks with its last jobs untold tells nobody [V4]
- * control DROP_UNCOUNTED stop: dropped jobs do not count as finished [E1]
+ * control DROP_UNCOUNTED stop: dropped jobs are in no count [E1]
  * control END_TWICE callers: each caller ends the threads
- * control ACCEPTED_FIRST rest: accepted is read before finished [E2]
+ * control ACCEPTED_FIRST rest: accepted is read before over [E2]
+ * control CLAIMED_FIRST rest: claimed is read before over [E2]
  * control COUNT_FIRST rest: a job counts before it has run [E1]
  * control COUNT_RELAXED pso: the count does not release the job's effects [E1]
  */
 #define WORKERS     2
 #define PROCESSES   (WORKERS + SUBMITTERS + CLOSERS + RESTERS)
-#define WORDS       9
+#define WORDS       12
 #define EFFECT(j)   (2 * (j))		/* 0, 2 */
-#define FINISHED(w) (1 + 2 * (w))	/* 1, 3 */
+#define OVER(w, o)  (1 + 4 * (w) + 2 * (o))	/* 1, 3, 5, 7; o: 0 completed, 1 dropped */
 #define WAITING     4			/* pool.rest */
 #define EPOCH       6
-#define FINAL       5			/* 1 + the final ticket */
-#define EXIT        7
 #define INTERRUPT   8
+#define FINAL       9			/* 1 + the final ticket */
+#define EXIT        11
 #include "machine.pml"
 
 byte tail, head, asleep;		/* asleep: bit by process */
-bool closed, ready[SUBMITTERS + 1], over[SUBMITTERS + 1];	/* by ticket; over: run or dropped */
+bool closed, ready[SUBMITTERS + 1], done[SUBMITTERS + 1];	/* by ticket; done: run or dropped */
 byte accepted, gone, joins, ended;
 bool mutex, threads = true;
 
@@ -52,12 +53,13 @@ inline read_accepted() {
 	:: closed && mem[FINAL] > 0 && !FINAL_IS_TAIL -> a = mem[FINAL] - 1
 	fi
 }
-inline at_rest() {			/* rest */
-	if :: ACCEPTED_FIRST -> read_accepted() :: !ACCEPTED_FIRST fi;
-	f = mem[FINISHED(0)];		/* [E2] */
-	f = f + mem[FINISHED(1)];
+inline at_rest() {			/* sum_jobs */
+	if :: ACCEPTED_FIRST -> read_accepted() :: CLAIMED_FIRST -> c = head :: else fi;
+	f = mem[OVER(0, 0)]; f = f + mem[OVER(0, 1)];	/* [E2] */
+	f = f + mem[OVER(1, 0)]; f = f + mem[OVER(1, 1)];
+	if :: !CLAIMED_FIRST -> c = head :: CLAIMED_FIRST fi;
 	if :: !ACCEPTED_FIRST -> read_accepted() :: ACCEPTED_FIRST fi;
-	atomic { rest = f == a || NO_REST; f = 0; a = 0 }
+	atomic { assert(f <= c && c <= a); rest = f == a || NO_REST; f = 0; c = 0; a = 0 }
 }
 inline wait_rest() {
 	at_rest();
@@ -86,16 +88,15 @@ proctype submitter(byte me)
 
 proctype worker(byte me)
 {
-	byte j, n; bool ran;
+	byte j, n[2]; bit o; bool ran;
 	do
 	:: atomic { head < SUBMITTERS && ready[head] -> j = head; head++ };	/* [H1] */
 	   ran = true;
-	   if :: COUNT_FIRST -> STORE(FINISHED(me), n + 1) :: !COUNT_FIRST fi;
-	   if :: mem[INTERRUPT] && DROP_UNCOUNTED -> n-- :: else fi;
-	   atomic { assert(!over[j] && joins == 0); over[j] = true };
+	   if :: COUNT_FIRST -> STORE(OVER(me, 0), n[0] + 1) :: !COUNT_FIRST fi;
+	   atomic { o = mem[INTERRUPT]; assert(!done[j] && joins == 0); done[j] = true };
 	   STORE(EFFECT(j), 1);
 	   if :: REL :: COUNT_RELAXED fi;
-	   atomic { n++; j = 0; STORE(FINISHED(me), n) };	/* [E1] */
+	   atomic { n[o]++; if :: o && DROP_UNCOUNTED :: else -> STORE(OVER(me, o), n[o]) fi; o = 0; j = 0 };	/* [E1] */
 	   if :: true :: goto park fi		/* one too many */
 	:: !(head < SUBMITTERS && ready[head]) ->	/* dry: search */
 	   if :: ran -> ran = false; tell() :: !ran fi;
@@ -109,7 +110,7 @@ end_parked:
 
 proctype closer(byte me)
 {
-	byte a, f, k, i; bool rest;
+	byte a, c, f, k, i; bool rest;
 	if :: CLOSED_FIRST -> a = tail :: !CLOSED_FIRST fi;
 	if
 	:: atomic { FREE && !closed -> closed = true; a = (CLOSED_FIRST -> a : tail) };	/* [C3] */
@@ -122,17 +123,16 @@ proctype closer(byte me)
 	if :: threads || END_TWICE -> STORE(EXIT, 1); gone == WORKERS; joins++; threads = false :: else fi;
 	atomic { FULL; mutex = false };
 	tell();
-	atomic { assert(joins == 1); do :: i < SUBMITTERS -> assert(!ready[i] || (over[i] && mem[EFFECT(i)])); i++ :: else -> break od };
+	atomic { assert(joins == 1); do :: i < SUBMITTERS -> assert(!ready[i] || (done[i] && mem[EFFECT(i)])); i++ :: else -> break od };
 	ended++
 }
 
 proctype rester(byte me)
 {
-	byte a, f, k, i, before; bool rest;
+	byte a, c, f, k, i, before; bool rest;
 	before = tail; wait_rest();
-	do :: i < before -> assert(over[i] && mem[EFFECT(i)]); i++ :: else -> break od;
-	FULL;
-	ended++
+	do :: i < before -> assert(done[i] && mem[EFFECT(i)]); i++ :: else -> break od;
+	FULL; ended++
 }
 #ifdef LIVE
 ltl returns { <> (ended == PROCESSES - WORKERS) }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When a pool is at rest: what has finished is counted before what was accepted. The other way
+ * When a pool is at rest: what is over is read before what was accepted. The other way
  * round, a job that comes and goes between the two looks makes up for one that still runs.
  */
 #include "pool.h"
@@ -13,7 +13,7 @@ static void ask(void *arg, unsigned me)
 	t_assert_int_eq(wp_pool_wait(arg, 0), WP_ETIMEDOUT);
 }
 
-static uint64_t finished(struct wp_pool *pool)
+static uint64_t completed(struct wp_pool *pool)
 {
 	uint64_t sum = 0;
 	for (unsigned i = 0; i < pool->options.workers; i++)
@@ -34,7 +34,7 @@ T_TEST(pool_rest, is_not_seen_while_a_job_runs)
 		crew_start(&crew, 1, ask, pool);
 		wp__os_sleep(50000000);
 		t_assert_int_eq(wp_submit(pool, count_fn, &ran), 0);
-		pool_until(finished(pool) == i + 1);
+		pool_until(completed(pool) == i + 1);
 		wp__os_mutex_unlock(&pool->mutex);
 		crew_join(&crew);
 	}
