@@ -5,8 +5,8 @@
 usage: install.py TREE MESON COMPILER
 
 Builds and installs the tree into a scratch prefix whose path has blanks, then builds and runs
-outside.c against it: through pkg-config, dynamically and against the archive alone, and in a
-project that has wpool as a subproject.
+outside.c and the examples against it: through pkg-config, dynamically and against the archive
+alone, and in a project that has wpool as a subproject.
 """
 
 import glob
@@ -66,6 +66,20 @@ def with_pkg_config(compiler, tree, prefix, scratch, static):
     if not static:
         env['LD_LIBRARY_PATH'] = os.path.join(prefix, 'lib')
     run(program, env=env)
+    if not static:
+        examples(compiler, tree, flags, scratch, env)
+
+
+def examples(compiler, tree, flags, scratch, env):
+    """All that a user of the installed library can copy works there as it is."""
+    check = os.path.join(tree, 'tests', 'check', 'example.py')
+    sources = sorted(glob.glob(os.path.join(tree, 'docs', 'examples', '*.c')))
+    assert sources, 'there are no examples'
+    for source in sources:
+        program = os.path.join(scratch, 'example ' + os.path.basename(source)[:-len('.c')])
+        run(compiler, '-std=c11', '-Wall', '-Wextra', '-Wpedantic', '-Werror', source, *flags,
+            '-pthread', '-o', program)
+        run(sys.executable, '-B', check, source, program, env=env)
 
 
 def as_subproject(meson, tree, scratch):
