@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Many producers, many workers: every job once, in the promised order, and no standstill. */
+#define _GNU_SOURCE
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,6 +168,31 @@ T_TEST_TIMEOUT(pool_stress, under_chaos, 300)
 		run((struct stress){ 1, 16, 20, sizes[i], .jobs = 5000 });
 		run((struct stress){ 3, 2, 1, sizes[i], .jobs = 1000 });
 	}
+}
+
+T_TEST_TIMEOUT(pool_stress, large_segments, 300)
+{
+	run((struct stress){ 16, 8, 131072, 4096, .jobs = 200000 });
+	run((struct stress){ 16, 8, 5000, 4096, .jobs = 200000 });
+}
+
+/* All threads take turns on one CPU: who is interrupted stays so while the others want to go on. */
+T_TEST_TIMEOUT(pool_stress, on_one_cpu, 300)
+{
+	cpu_set_t cpus, one;
+	CPU_ZERO(&cpus);
+	t_assert_int_eq(sched_getaffinity(0, sizeof(cpus), &cpus), 0);
+	unsigned cpu = 0;
+	while (!CPU_ISSET(cpu, &cpus))
+		cpu++;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	t_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
+	for (size_t i = 0; i < 6; i++) {
+		run((struct stress){ 16, 16, 300, sizes[i], .jobs = 6000 });
+		run((struct stress){ 1, 16, 20, sizes[i], .jobs = 3000 });
+	}
+	run((struct stress){ 4, 3, 64, 2, .jobs = 2000, .burst = 3 });
 }
 
 /* Small bursts with pauses: workers go to sleep and are woken all the time. */

@@ -207,6 +207,22 @@ T_TEST(queue_stress, more_room_than_jobs)
 	run_all_sizes((struct load){ 16, 16, .capacity = 1u << 20, .burst = 500 }, JOBS / 12);
 }
 
+T_TEST(queue_stress, more_threads_than_one_would_use)
+{
+	GENTLE;
+	run(&(struct load){
+		48, 16, .capacity = 200, .segment_size = 4, .burst = 3, .jobs = JOBS / 4 });
+}
+
+T_TEST(queue_stress, large_segments)
+{
+	GENTLE;
+	run(&(struct load){
+		16, 16, .capacity = 8192, .segment_size = 4096, .burst = 500, .jobs = JOBS });
+	run(&(struct load){
+		16, 16, .capacity = 1000, .segment_size = 4096, .burst = 3, .jobs = JOBS / 4 });
+}
+
 /* With one consumer there is one order of all jobs, and every producer's is part of it. */
 T_TEST(queue_stress, one_consumer_sees_every_producer_in_order)
 {

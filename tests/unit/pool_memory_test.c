@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* What a pool takes from the heap once it works, nothing, and what it keeps after a burst. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "pool.h"
+#include "t.h"
+
+/* ---- every call of the heap, of all threads ---- */
+
+static wp_atomic_u32 counting;
+static wp_atomic_u64 heap_calls;
+
+#if !T_SANITIZED && defined(__GLIBC__)
+#define HEAP_IS_COUNTED 1
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *memory, size_t size);
+void *__libc_memalign(size_t align, size_t size);
+void __libc_free(void *memory);
+
+static void count_call(void)
+{
+	if (wp_load_rlx_u32(&counting))
+		wp_add_rlx_u64(&heap_calls, 1);
+}
+
+void *malloc(size_t size)
+{
+	count_call();
+	return __libc_malloc(size);
+}
+
+void *calloc(size_t n, size_t size)
+{
+	count_call();
+	return __libc_calloc(n, size);
+}
+
+void *realloc(void *memory, size_t size)
+{
+	count_call();
+	return __libc_realloc(memory, size);
+}
+
+void *aligned_alloc(size_t align, size_t size)
+{
+	count_call();
+	return __libc_memalign(align, size);
+}
+
+int posix_memalign(void **memory, size_t align, size_t size)
+{
+	count_call();
+	*memory = __libc_memalign(align, size);
+	return *memory ? 0 : ENOMEM;
+}
+
+void free(void *memory)
+{
+	count_call();
+	__libc_free(memory);
+}
+#else
+#define HEAP_IS_COUNTED 0
+#endif
+
+static wp_atomic_u64 ran;
+
+static int fails(void *payload)
+{
+	count_fn(payload);
+	return -1;
+}
+
+static int panics(void *payload)
+{
+	count_fn(payload);
+	wp_panic(-1, "number %d", 7);
+}
+
+/* Every way in, every kind of job, several workers asleep and awake. */
+static uint64_t work(struct wp_pool *pool, struct wp_producer *producer, struct wp_ctx *ctx)
+{
+	struct wp_job job = { .fn = count_fn, .payload = &ran, .cleanup = count_cleanup };
+	struct wp_job in_ctx = job, bad = job, panicking = job, jobs[8];
+	uint64_t accepted = 0;
+	in_ctx.ctx = ctx;
+	bad.fn = fails;
+	panicking.fn = panics;
+	for (int i = 0; i < 8; i++)
+		jobs[i] = i % 2 ? job : in_ctx;
+	for (int i = 0; i < 200; i++) {
+		accepted += wp_submit_job(pool, &job) == 0;
+		accepted += wp_submit_job(pool, &in_ctx) == 0;
+		accepted += wp_submit_job(pool, i % 8 ? &bad : &panicking) == 0;
+		accepted += wp_try_submit(pool, &job) == 0;
+		accepted += wp_submit_until(pool, &job, wp_after_ms(1)) == 0;
+		accepted += wp_producer_submit_job(producer, &job) == 0;
+		ssize_t n = wp_submit_batch(pool, jobs, 8);
+		accepted += n > 0 ? (uint64_t)n : 0;
+		if (i % 16 == 0) {
+			t_assert_int_eq(wp_submit_wait(pool, &job), 0);
+			accepted++;
+			pool_wait(pool);
+			pool_stats(pool);
+		}
+	}
+	pool_wait(pool);
+	return accepted;
+}
+
+T_TEST(pool_memory, nothing_is_allocated_while_it_works)
+{
+	if (!HEAP_IS_COUNTED) {
+		t_skip("a sanitizer has the heap");
+		return;
+	}
+	static const uint32_t sizes[] = { 1, 3, 64 };
+	for (unsigned i = 0; i < 6; i++) {
+		struct wp_pool *pool = pool_of(1 + i % 2 * 2, 20, sizes[i / 2]);
+		struct wp_producer *producer;
+		struct wp_ctx *ctx;
+		t_assert_int_eq(wp_producer_open(&producer, pool), 0);
+		t_assert_int_eq(wp_ctx_create(&ctx, NULL, WP_FOREVER), 0);
+		uint64_t accepted = work(pool, producer, ctx); /* the first backtrace, and so on */
+		wp_store_rlx_u64(&heap_calls, 0);
+		wp_store_rlx_u32(&counting, 1);
+		for (uint64_t round = 0; round < t_scaled(10); round++)
+			accepted += work(pool, producer, ctx);
+		wp_store_rlx_u32(&counting, 0);
+		t_assert_u64_eq(wp_load_rlx_u64(&heap_calls), 0);
+		t_assert_u64_eq(wp_load_rlx_u64(&ran), 2 * accepted); /* run and cleaned up */
+		wp_store_rlx_u64(&ran, 0);
+		wp_producer_close(producer);
+		wp_ctx_unref(ctx);
+		pool_end(pool);
+	}
+}
+
+/* What the eyes of this test are worth. */
+T_TEST(pool_memory, the_heap_of_other_threads_is_counted)
+{
+	if (!HEAP_IS_COUNTED) {
+		t_skip("a sanitizer has the heap");
+		return;
+	}
+	wp_store_rlx_u32(&counting, 1);
+	struct wp_pool *pool = pool_of(1, 20, 4);
+	uint64_t before = wp_load_rlx_u64(&heap_calls);
+	t_assert(before > 0);
+	wp_pool_destroy(pool);
+	t_assert(wp_load_rlx_u64(&heap_calls) > before);
+	wp_store_rlx_u32(&counting, 0);
+}
+
+/* ---- after a burst ---- */
+
+static uint64_t resident_pages(void)
+{
+	unsigned long long size = 0, resident = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+	t_assert(f && fscanf(f, "%llu %llu", &size, &resident) == 2);
+	fclose(f);
+	return resident;
+}
+
+/* Fills the pool behind a gate; how many pages there are then. */
+static uint64_t burst(struct wp_pool *pool, size_t jobs)
+{
+	struct gate gate = { 0 };
+	gate_hold(&gate, pool, 1);
+	for (size_t i = 0; i < jobs; i++)
+		t_assert_int_eq(wp_submit(pool, count_fn, &ran), 0);
+	uint64_t full = resident_pages();
+	gate_open(&gate);
+	pool_wait(pool);
+	return full;
+}
+
+/* 65536 jobs of 32 bytes: 512 pages. Two segments of 9 pages are kept. */
+T_TEST(pool_memory, a_burst_gives_its_memory_back)
+{
+	if (T_SANITIZED) {
+		t_skip("a sanitizer has memory of its own");
+		return;
+	}
+	struct wp_options o = WP_OPTIONS_INIT;
+	o.workers = 1;
+	o.pool_capacity = 2;
+	struct wp_pool *pool = pool_make(&o);
+	burst(pool, 100);
+	uint64_t before = resident_pages();
+	for (int round = 0; round < 10; round++) {
+		uint64_t full = burst(pool, 65536);
+		t_assert_msg(full >= before + 400, "%llu pages, %llu when full",
+			(unsigned long long)before, (unsigned long long)full);
+		uint64_t after = resident_pages();
+		t_assert_msg(after <= before + 100, "%llu pages, %llu after the burst",
+			(unsigned long long)before, (unsigned long long)after);
+	}
+	pool_end(pool);
+}
