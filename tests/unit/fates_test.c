@@ -180,6 +180,47 @@ T_TEST(fates, each_job_has_exactly_one)
 	}
 }
 
+/* ---- several pools ---- */
+
+static int note_id(void *payload)
+{
+	*(uint64_t *)payload = wp_job_current()->id;
+	return -7;
+}
+
+T_TEST(fates, pools_share_nothing)
+{
+	static struct wp_metrics_counters counters[2];
+	struct wp_pool *pools[2];
+	uint64_t ids[2][3];
+	for (int i = 0; i < 2; i++) {
+		struct wp_options o = WP_OPTIONS_INIT;
+		o.workers = 1;
+		o.metrics = &wp_metrics_atomic;
+		o.metrics_self = &counters[i];
+		pools[i] = pool_make(&o);
+	}
+	for (int i = 0; i < 2; i++) {
+		for (int k = 0; k <= i; k++)
+			t_assert_int_eq(wp_submit(pools[i], note_id, &ids[i][k]), 0);
+		pool_wait(pools[i]);
+		for (uint64_t k = 0; k <= (uint64_t)i; k++)
+			t_assert_u64_eq(ids[i][k], k);
+		t_assert_int_eq(pool_stats(pools[1]).last_error, i ? -7 : 0);
+	}
+	t_assert_int_eq(wp_pool_stop(pools[0], NULL), 0);
+	t_assert_int_eq(wp_pool_state(pools[1]), WP_STATE_OPEN);
+	t_assert_int_eq(wp_submit(pools[1], note_id, &ids[1][2]), 0);
+	pool_wait(pools[1]);
+	for (unsigned i = 0; i < 2; i++) {
+		struct wp_metrics_snapshot counted;
+		wp_metrics_read(&counters[i], &counted);
+		t_assert_u64_eq(counted.executed, i ? 3 : 1);
+		t_assert_u64_eq(pool_stats(pools[i]).failed, i ? 3 : 1);
+		pool_destroy(pools[i]);
+	}
+}
+
 /* ---- capacity ---- */
 
 struct rush {

@@ -155,6 +155,25 @@ T_TEST(pool_memory, the_heap_of_other_threads_is_counted)
 	wp_store_rlx_u32(&counting, 0);
 }
 
+/* ---- segments ---- */
+
+/* A block of 16 jobs, the first of which runs on: its segment is free all the same. */
+T_TEST(pool_memory, a_job_that_runs_holds_no_segment)
+{
+	struct wp_pool *pool = pool_of(2, 1000, 16);
+	struct gate gate = { 0 };
+	gate_hold(&gate, pool, 1);
+	for (int i = 0; i < 15; i++)
+		t_assert_int_eq(wp_submit(pool, count_fn, &ran), 0);
+	pool_until(wp_load_rlx_u64(&ran) == 15);
+	pool_until(pool_stats(pool).running == 1); /* the others are counted with their batch */
+	struct wp_stats s = pool_stats(pool);
+	t_assert_u64_eq(s.segments_touched, 1);
+	t_assert_u64_eq(s.segments_free, 1);
+	gate_open(&gate);
+	pool_end(pool);
+}
+
 /* ---- after a burst ---- */
 
 static uint64_t resident_pages(void)
