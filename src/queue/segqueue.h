@@ -20,8 +20,9 @@
  * a power of two; for other sizes a lane's life ends after 2^62 jobs (146 years at 1 ns each).
  *
  * push    take a ticket; find the segment through the directory (install one where there is none:
- *         anyone may), or remember it, see place.h; write the slot; set its mark. Tail came back with SLEEP: the caller
- *         wakes a sleeper. Tail came back with CLOSED: refused, nothing was promised.
+ *         anyone may) or remember it (place.h); write the slot; set its mark. Tail came back with
+ *         SLEEP: the caller wakes a sleeper. Tail came back with CLOSED: refused, nothing was
+ *         promised.
  * claim   read head; find its segment; the run of marks from there is the batch; move head
  *         past it by compare-and-swap; copy the jobs out; done += k. Whoever brings done to size
  *         retires the segment: renews it, gives it to the free list, frees the directory entry.
