@@ -28,6 +28,8 @@
 #define RUN_LIMIT 60
 /* Runs per scenario, site, mode and error: how often threads sleep and wake has no end. */
 #define NTH_MAX   80
+/* Up to here every call fails in turn, in every build; after it as many as t_scaled lets. */
+#define NTH_DENSE 6
 
 /* The last one stands for every site of enum wp_fault_site. */
 #define SITES    DOORS_END
@@ -221,6 +223,13 @@ static bool ends_by_itself(void)
 	return now.error == EINTR && (now.number == DOOR_READ || now.number == DOOR_NANOSLEEP);
 }
 
+/* The next call to fail. What is left out where the sweep is scaled down another build does. */
+static uint64_t next(uint64_t nth)
+{
+	uint64_t step = NTH_MAX / t_scaled(NTH_MAX);
+	return nth + (nth < NTH_DENSE || step == 0 ? 1 : step);
+}
+
 static void sweep_site(unsigned number)
 {
 	now.site = &sites[number];
@@ -231,7 +240,7 @@ static void sweep_site(unsigned number)
 			now.onwards = mode;
 			now.nth = 1;
 			while (run_once() && now.nth < NTH_MAX)
-				now.nth++;
+				now.nth = next(now.nth);
 			if (now.nth == 1)
 				return; /* it is not called here */
 		}
