@@ -134,6 +134,8 @@ void pool_run(struct pool_run *run, struct bench_sample *sample)
 	tally_begin(p->workers);
 	pool_run_open(run, options);
 	pool_run_warm(run, 1, run->warm);
+	if (run->prepare != NULL)
+		run->prepare(run);
 	crew_init(&crew, p->producers);
 	for (unsigned i = 0; i < p->producers; i++)
 		crew_add_producer(&crew, produce, run, i, pin_cpu_if(p->pin, p->workers + i));

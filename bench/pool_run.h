@@ -40,6 +40,8 @@ struct pool_run {
 	const char *workload;
 	const struct bench_params *p;
 	struct wp_pool *pool;
+	/* NULL, or called after the warm-up, to which it may add. */
+	void (*prepare)(struct pool_run *run);
 	pool_share_fn share;
 	bool timing;   /* options.timing */
 	uint64_t warm; /* jobs before the first of the region */

@@ -187,6 +187,33 @@ static size_t note_growth(const struct harness *h, struct report_note *note)
 	return 1;
 }
 
+/* The dearest case of a workload against the cheapest. */
+static size_t note_grid(
+	const struct harness *h, const char *workload, const char *name, struct report_note *note)
+{
+	const struct bench_result *best = NULL, *worst = NULL;
+
+	for (size_t i = 0; i < h->count; i++) {
+		const struct bench_result *r = &h->results[i];
+
+		if (strcmp(r->workload->name, workload) != 0 || r->runs == 0)
+			continue;
+		if (best == NULL || harness_time(r).median < harness_time(best).median)
+			best = r;
+		if (worst == NULL || harness_time(r).median > harness_time(worst).median)
+			worst = r;
+	}
+	if (best == worst)
+		return 0;
+	note->name = name;
+	note->value = harness_ratio(worst, best).median;
+	snprintf(note->text, sizeof(note->text),
+		"%s: a job costs %.2f x as much with P %u, W %u as with P %u, W %u", workload,
+		note->value, worst->params.producers, worst->params.workers, best->params.producers,
+		best->params.workers);
+	return 1;
+}
+
 static size_t note_pacing(const struct harness *h, struct report_note *note)
 {
 	const struct bench_result *paced = find(h, "queue_mpmc", 1, 1);
@@ -203,9 +230,13 @@ static size_t note_pacing(const struct harness *h, struct report_note *note)
 
 size_t report_notes(const struct harness *h, struct report_note *notes)
 {
-	size_t count = note_scaling(h, notes, REPORT_NOTES_MAX - 2);
+	size_t count = note_scaling(h, notes, REPORT_NOTES_MAX - 6);
 
 	count += note_growth(h, &notes[count]);
 	count += note_pacing(h, &notes[count]);
+	count += note_grid(h, "crowd", "crowd_spread", &notes[count]);
+	count += note_grid(h, "crowd_lanes", "crowd_lanes_spread", &notes[count]);
+	count += note_grid(h, "idle_lanes", "idle_lanes_spread", &notes[count]);
+	count += note_grid(h, "idle_lanes_shared", "idle_lanes_shared_spread", &notes[count]);
 	return count;
 }

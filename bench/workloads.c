@@ -12,6 +12,8 @@ extern const struct bench_workload bench_segment_size;
 extern const struct bench_workload bench_pool_empty;
 extern const struct bench_workload bench_pool_batch;
 extern const struct bench_workload bench_pool_producer;
+extern const struct bench_workload bench_idle_lanes;
+extern const struct bench_workload bench_idle_lanes_shared;
 extern const struct bench_workload bench_pool_try;
 extern const struct bench_workload bench_pool_timing;
 extern const struct bench_workload bench_pool_wait;
@@ -32,6 +34,8 @@ extern const struct bench_workload bench_scale_io;
 extern const struct bench_workload bench_matrix_empty;
 extern const struct bench_workload bench_matrix_cpu;
 extern const struct bench_workload bench_matrix_io;
+extern const struct bench_workload bench_crowd;
+extern const struct bench_workload bench_crowd_lanes;
 extern const struct bench_workload bench_submit_path;
 extern const struct bench_workload bench_producer_pressure;
 extern const struct bench_workload bench_backpressure;
@@ -61,6 +65,8 @@ const struct bench_workload *const bench_workloads[] = {
 	&bench_pool_empty,
 	&bench_pool_batch,
 	&bench_pool_producer,
+	&bench_idle_lanes,
+	&bench_idle_lanes_shared,
 	&bench_pool_try,
 	&bench_pool_timing,
 	&bench_pool_wait,
@@ -81,6 +87,8 @@ const struct bench_workload *const bench_workloads[] = {
 	&bench_matrix_empty,
 	&bench_matrix_cpu,
 	&bench_matrix_io,
+	&bench_crowd,
+	&bench_crowd_lanes,
 	&bench_submit_path,
 	&bench_producer_pressure,
 	&bench_backpressure,

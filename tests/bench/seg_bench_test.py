@@ -34,6 +34,8 @@ WORKLOADS = {
     'pool_empty': ['--producers', '1,3', '--workers', '1,4', '--segment-size', '5'],
     'pool_batch': ['--producers', '2', '--workers', '2', '--batch', '1,33', '--capacity', '50'],
     'pool_producer': ['--producers', '1,3', '--workers', '2'],
+    'idle_lanes': ['--producers', '1,70', '--workers', '2'],
+    'idle_lanes_shared': ['--producers', '3', '--workers', '1'],
     'pool_try': ['--producers', '2', '--workers', '1', '--capacity', '8'],
     'pool_timing': ['--producers', '2', '--workers', '2'],
     'pool_wait': ['--producers', '2', '--workers', '2'],
@@ -52,6 +54,8 @@ WORKLOADS = {
     'matrix_empty': [],
     'matrix_cpu': ['--producers', '3'],
     'matrix_io': ['--workers', '128'],
+    'crowd': ['--producers', '1,9', '--workers', '1,33'],
+    'crowd_lanes': ['--producers', '1,9', '--workers', '1,33'],
     'submit_path': [],
     'producer_pressure': ['--producers', '1,5'],
     'backpressure': ['--capacity', '1'],
@@ -74,7 +78,8 @@ WORKLOADS = {
 OPTIONAL = {'scale_sha256': 'nettle'}
 
 # They tell what they cost beside time.
-COSTS = {'pool_empty', 'pool_batch', 'pool_producer', 'pool_try', 'pool_wait'} | set(
+COSTS = {'pool_empty', 'pool_batch', 'pool_producer', 'pool_try', 'pool_wait', 'idle_lanes',
+         'idle_lanes_shared'} | set(
     list(WORKLOADS)[list(WORKLOADS).index('allocs') + 1:])
 
 TIMED = {'raw_limit', 'job_cost', 'queue_pair', 'queue_mpmc', 'queue_mpmc_unpaced', 'queue_batch',
@@ -82,7 +87,8 @@ TIMED = {'raw_limit', 'job_cost', 'queue_pair', 'queue_mpmc', 'queue_mpmc_unpace
          'queue_single', 'pool_producer', 'queue_push', 'queue_pop', 'pool_until', 'scale_empty',
          'scale_sha256', 'scale_cpu', 'scale_io', 'matrix_empty', 'matrix_cpu', 'matrix_io',
          'submit_path', 'producer_pressure', 'backpressure', 'mixed', 'wait_cpu', 'thread_empty',
-         'thread_cpu', 'thread_io', 'drain_queue', 'drain_mutex', 'stats_cost', 'pool_timing'}
+         'thread_cpu', 'thread_io', 'drain_queue', 'drain_mutex', 'stats_cost', 'pool_timing',
+         'crowd', 'crowd_lanes', 'idle_lanes', 'idle_lanes_shared'}
 
 
 def run(*args, **options):
