@@ -129,15 +129,18 @@ void wp__room_wait_with_ticket(struct wp__segqueue *q, uint64_t position)
 	leave(q, true);
 }
 
-struct wp__room_plan wp__room_plan(struct wp__segqueue *q, uint64_t next, uint64_t wake_room)
+static int64_t room_in_jobs(const struct wp__segqueue *q, uint64_t head)
 {
-	struct wp__room_plan plan = { 0, WP__HEAD_WAITERS };
 	uint64_t tail = wp_load_rlx_u64(&q->tail) & WP__POSITION;
-	int64_t room = room_after(q, tail, next) / (int64_t)WP__TICKET_ONE;
-	if (room < (int64_t)wp_min_u64(wake_room, q->capacity_span / WP__TICKET_ONE))
-		return plan;
-	plan.wake = (uint64_t)room;
-	if (room >= (int64_t)wp_load_rlx_u32(&q->room.waiters)) {
+	return room_after(q, tail, head) / (int64_t)WP__TICKET_ONE;
+}
+
+/* There is room for `room` jobs, and it is time to wake somebody. */
+static struct wp__room_plan wake_for(
+	struct wp__segqueue *q, uint64_t head, uint64_t room, uint64_t most)
+{
+	struct wp__room_plan plan = { wp_min_u64(room, most), WP__HEAD_WAITERS, head };
+	if (plan.wake >= wp_load_rlx_u32(&q->room.waiters)) {
 		/* Nobody is left waiting: who joins now has read an epoch that will change. */
 		plan.wake = EVERYBODY;
 		plan.keep = 0;
@@ -145,10 +148,37 @@ struct wp__room_plan wp__room_plan(struct wp__segqueue *q, uint64_t next, uint64
 	return plan;
 }
 
+struct wp__room_plan wp__room_plan(struct wp__segqueue *q, uint64_t next, uint64_t wake_room)
+{
+	uint64_t capacity = q->capacity_span / WP__TICKET_ONE;
+	int64_t room = room_in_jobs(q, next), made;
+	wake_room = wp_min_u64(wake_room, capacity);
+	if (room < (int64_t)wake_room)
+		return (struct wp__room_plan){ 0, WP__HEAD_WAITERS, next };
+	if (!q->room.in_turn || room >= (int64_t)capacity)
+		return wake_for(q, next, (uint64_t)room, EVERYBODY);
+	/* Relaxed: an old value wakes more of them. */
+	made = (int64_t)(next - wp_load_rlx_u64(&q->room.woken_at)) / (int64_t)WP__TICKET_ONE;
+	if (made < (int64_t)wake_room)
+		return (struct wp__room_plan){ 0, WP__HEAD_WAITERS, next };
+	uint64_t share = wp_load_rlx_u32(&q->room.waiters) * (uint64_t)room / capacity;
+	return wake_for(q, next, (uint64_t)room, wp_max_u64(1, share));
+}
+
+struct wp__room_plan wp__room_plan_all(struct wp__segqueue *q, uint64_t head)
+{
+	int64_t room = room_in_jobs(q, head);
+	if (room <= 0)
+		return (struct wp__room_plan){ 0, WP__HEAD_WAITERS, head };
+	return wake_for(q, head, (uint64_t)room, EVERYBODY);
+}
+
 void wp__room_made(struct wp__segqueue *q, const struct wp__room_plan *plan)
 {
 	/* Only now: a holder may have set the bit that was set already, just before the claim. */
 	uint64_t wake = wp_load_rlx_u32(&q->room.holders) ? EVERYBODY : plan->wake;
-	if (wake)
-		wp__room_wake(q, wake);
+	if (!wake)
+		return;
+	wp_store_rlx_u64(&q->room.woken_at, plan->at);
+	wp__room_wake(q, wake);
 }

@@ -18,6 +18,13 @@
  * set while others are left, and a woken producer that leaves without using the room (its deadline
  * passed) wakes the next.
  *
+ * In turn. 64 producers that are woken for room of a few thousand jobs submit some fifty each and
+ * sleep again: two context switches for fifty jobs, and all of them at once on tail's line. So in
+ * a lane with patience (below) a claim wakes that part of the sleepers which the room is of the
+ * capacity, one at least, and none before head has moved on by wake_room since the last time: few
+ * where those woken fill the room, all by and by where they do not. The kernel wakes those first
+ * who came first. The claim that empties the lane, and offers, wake as many as there is room for.
+ *
  * Where consumers may disappear with room made and nobody woken (a worker that runs a job for
  * longer than it thought), the lane is given a `patience`: a sleeper looks by itself after that
  * time, then after twice that time, and so on.
@@ -37,6 +44,7 @@
 #ifndef WP_QUEUE_ROOM_H
 #define WP_QUEUE_ROOM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/atomic.h"
@@ -47,7 +55,9 @@ struct wp__room {
 	wp_atomic_u32 epoch;
 	wp_atomic_u32 waiters;
 	wp_atomic_u32 holders;
+	wp_atomic_u64 woken_at; /* where head was when producers were woken last, as a position */
 	uint64_t patience; /* ns after which a sleeper looks by itself; 0: never; set at creation */
+	bool in_turn;      /* a claim wakes a few at a time; set where there is patience */
 };
 
 /* Waits until there may be room: 0; WP_ECLOSED; WP_ETIMEDOUT. Without a ticket. */
@@ -63,10 +73,14 @@ void wp__room_wait_with_ticket(struct wp__segqueue *q, uint64_t position);
 struct wp__room_plan {
 	uint64_t wake; /* how many; 0: none */
 	uint64_t keep; /* WAITERS, if it stays set */
+	uint64_t at;   /* where head goes */
 };
 
 /* Head has WAITERS and is about to be moved to `next`. */
 struct wp__room_plan wp__room_plan(struct wp__segqueue *q, uint64_t next, uint64_t wake_room);
+
+/* Head has WAITERS: as many as there is room for, whatever was woken before. */
+struct wp__room_plan wp__room_plan_all(struct wp__segqueue *q, uint64_t head);
 
 /* Head had WAITERS and was moved: carries the plan out. */
 void wp__room_made(struct wp__segqueue *q, const struct wp__room_plan *plan);

@@ -88,6 +88,7 @@ int wp__segqueue_init(struct wp__segqueue *q, const struct wp__segqueue_options 
 		return error;
 	}
 	q->room.patience = options->room_patience;
+	q->room.in_turn = options->room_patience != 0;
 	q->single = options->single;
 	q->light = options->light;
 	q->first_id = options->first_id;
@@ -99,6 +100,7 @@ int wp__segqueue_init(struct wp__segqueue *q, const struct wp__segqueue_options 
 	wp_store_rlx_u64(&q->tail, q->first);
 	wp_store_rlx_u64(&q->head, q->first);
 	wp_store_rlx_u64(&q->limit, q->first + q->capacity_span);
+	wp_store_rlx_u64(&q->room.woken_at, q->first);
 	return 0;
 }
 

@@ -44,7 +44,7 @@ void wp__segqueue_offer_room(struct wp__segqueue *q)
 	uint64_t head = wp_load_rlx_u64(&q->head);
 	if (!(head & WP__HEAD_WAITERS))
 		return;
-	struct wp__room_plan plan = wp__room_plan(q, head & WP__POSITION, 1);
+	struct wp__room_plan plan = wp__room_plan_all(q, head & WP__POSITION);
 	wp__room_made(q, &plan);
 }
 

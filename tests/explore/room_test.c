@@ -191,6 +191,96 @@ EXPLORE_TEST(room_patience, .setup = full_and_patient, .body = { push_2, consume
 	.check = lab_drain_and_end, .no_leaks = true);
 
 /*
+ * ---- woken a few at a time: without patience, which would make up for a lost wake-up. With a
+ * wake_room of three of four, only the claim that empties the lane wakes the second in the end ----
+ */
+
+static void full_with_four_in_turn(void)
+{
+	lab_make(4, 4);
+	lab_queue.room.in_turn = true;
+	for (uint32_t i = 0; i < 4; i++)
+		lab_must_push(i);
+}
+
+static void push_5(void)
+{
+	lab_must_push(5);
+}
+
+static void push_6(void)
+{
+	lab_must_push(6);
+}
+
+static void push_4_and_6(void)
+{
+	lab_must_push(4);
+	lab_must_push(6);
+}
+
+static void consume_one_by_one(uint32_t n, uint64_t wake_room)
+{
+	while (wp_load_acq_u32(&lab_consumed) < n)
+		if (!lab_claim_share(1, 1, wake_room))
+			wp_spin_hint();
+}
+
+static void consume_6_in_ones(void)
+{
+	consume_one_by_one(6, 1);
+}
+
+static void consume_7_in_ones(void)
+{
+	consume_one_by_one(7, 1);
+}
+
+static void consume_7_for_three(void)
+{
+	consume_one_by_one(7, 3);
+}
+
+static void six_taken(void)
+{
+	lab_all_taken(6);
+}
+
+static void check_7(void)
+{
+	lab_all_taken(7);
+}
+
+EXPLORE_TEST(room_in_turn, .setup = full_with_four_in_turn,
+	.body = { push_4, push_5, consume_6_in_ones }, .check = six_taken, .no_leaks = true);
+
+EXPLORE_TEST(room_in_turn_again, .setup = full_with_four_in_turn,
+	.body = { push_4_and_6, push_5, consume_7_for_three }, .check = check_7, .no_leaks = true);
+
+EXPLORE_TEST(room_in_turn_2c, .setup = full_with_four_in_turn,
+	.body = { push_4_and_6, push_5, consume_7_in_ones, consume_7_for_three }, .check = check_7,
+	.no_leaks = true);
+
+/* One gives up, and may have been the only one woken. */
+static void give_up_4(void)
+{
+	int r = lab_push_until(4, wp__os_now_ns() + 1000);
+	explore_assert(r >= 0 || r == WP_ETIMEDOUT);
+}
+
+static void consume_all_for_three(void)
+{
+	/* Four were there, and 5 and 6 will go in; 4 may. */
+	while (!lab_taken_by[5] || !lab_taken_by[6])
+		if (!lab_claim_share(1, 1, 3))
+			wp_spin_hint();
+}
+
+EXPLORE_TEST(room_in_turn_given_up, .setup = full_with_four_in_turn,
+	.body = { give_up_4, push_5, push_6, consume_all_for_three }, .check = lab_drain_and_end,
+	.no_leaks = true);
+
+/*
  * ---- holders: two that read "far from full" take the last ticket and one beyond the limit, and
  * the latter waits with it ----
  */
@@ -251,11 +341,6 @@ static void consume_6_for_four(void)
 	wp__segqueue_offer_room(&lab_queue);
 }
 
-static void check_6(void)
-{
-	lab_all_taken(6);
-}
-
 EXPLORE_TEST(room_holder_and_waiter, .setup = three_of_four,
-	.body = { push_3, push_4, try_2_patiently, consume_6_for_four }, .check = check_6,
+	.body = { push_3, push_4, try_2_patiently, consume_6_for_four }, .check = six_taken,
 	.no_leaks = true);

@@ -61,6 +61,90 @@ T_TEST(pool_room, an_offer_wakes_whoever_waits)
 	expect_pushed(&crew);
 }
 
+/* ---- several producers wait: how many a claim wakes ---- */
+
+#define CROWD 8u
+
+/* A full lane of 64, whose producers no patience helps. */
+static void make_full(void)
+{
+	struct wp__segqueue_options options = {
+		.capacity = 64, .segment_size = 64, .room_patience = UINT64_C(3600000000000)
+	};
+	struct wp_job job = { .fn = count_fn };
+	t_assert_int_eq(wp__segqueue_init(&lane, &options), 0);
+	for (unsigned i = 0; i < 64; i++)
+		t_assert_int_eq(wp__segqueue_push(&lane, &job), 0);
+}
+
+static uint64_t after(unsigned claimed)
+{
+	return lane.first + claimed * WP__TICKET_ONE;
+}
+
+/* What a claim would do that leaves `claimed` jobs taken. */
+static void expect_plan(unsigned claimed, uint64_t wake_room, uint64_t wake)
+{
+	struct wp__room_plan plan = wp__room_plan(&lane, after(claimed), wake_room);
+	t_assert_u64_eq(plan.wake, wake);
+	t_assert_u64_eq(plan.keep, wake == UINT32_MAX ? 0 : WP__HEAD_WAITERS);
+}
+
+T_TEST(pool_room, producers_are_woken_in_proportion_to_the_room)
+{
+	make_full();
+	wp_store_rlx_u32(&lane.room.waiters, CROWD);
+	expect_plan(0, 1, 0);
+	expect_plan(7, 8, 0);
+	expect_plan(8, 8, 1);
+	expect_plan(40, 8, 5);
+	expect_plan(63, 8, 7);
+	expect_plan(64, 8, UINT32_MAX); /* it empties the lane */
+	wp_store_rlx_u32(&lane.room.waiters, 100);
+	expect_plan(64, 8, 64);
+	expect_plan(1, 1, 1);
+	wp_store_rlx_u32(&lane.room.waiters, 2);
+	expect_plan(1, 1, 1); /* one at least */
+	wp_store_rlx_u32(&lane.room.waiters, 1);
+	expect_plan(1, 1, UINT32_MAX);
+	wp__segqueue_fini(&lane);
+}
+
+T_TEST(pool_room, they_are_woken_again_when_as_much_room_was_made_again)
+{
+	make_full();
+	wp_store_rlx_u32(&lane.room.waiters, CROWD);
+	struct wp__room_plan plan = wp__room_plan(&lane, after(8), 8);
+	wp__room_made(&lane, &plan);
+	expect_plan(15, 8, 0);
+	expect_plan(16, 8, 2);
+	expect_plan(12, 4, 1); /* jobs became dearer, so less room will do */
+	expect_plan(11, 4, 0);
+	/* Whatever was woken before, for who stops claiming, and in a lane without patience. */
+	t_assert_u64_eq(wp__room_plan_all(&lane, after(9)).wake, UINT32_MAX);
+	t_assert_u64_eq(wp__room_plan_all(&lane, after(3)).wake, 3);
+	t_assert_u64_eq(wp__room_plan_all(&lane, after(0)).wake, 0);
+	lane.room.in_turn = false;
+	expect_plan(7, 8, 0);
+	expect_plan(9, 8, UINT32_MAX);
+	wp__segqueue_fini(&lane);
+}
+
+T_TEST(pool_room, the_claim_that_empties_the_lane_wakes_all)
+{
+	struct wp_job out[64];
+	struct wp__claim claim;
+	struct crew crew;
+	make_full();
+	crew_start(&crew, CROWD, push_one, &lane);
+	pool_until(wp_load_rlx_u32(&lane.room.waiters) == CROWD);
+	t_assert(wp__segqueue_claim(&lane, out, 64, 1, 64, &claim));
+	t_assert_u64_eq(claim.count, 64);
+	pool_until(wp__segqueue_accepted(&lane) == 64 + CROWD);
+	crew_join(&crew);
+	wp__segqueue_fini(&lane);
+}
+
 /* ---- the pool ---- */
 
 static void submit_one(void *arg, unsigned me)
