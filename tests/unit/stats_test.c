@@ -99,6 +99,31 @@ T_TEST(stats, segments)
 	pool_end(pool);
 }
 
+/* Those of producers count like the shared one's. */
+T_TEST(stats, segments_of_all_lanes)
+{
+	struct wp_options o = WP_OPTIONS_INIT;
+	struct wp_producer *p[3];
+	o.workers = 1;
+	o.producer_capacity = 64;
+	o.segment_size = 16;
+	struct wp_pool *pool = pool_make(&o);
+	for (unsigned i = 0; i < 3; i++)
+		t_assert_int_eq(wp_producer_open(&p[i], pool), 0);
+	t_assert_u64_eq(pool_stats(pool).segments_touched, 0);
+	for (int i = 0; i < 1600; i++)
+		for (unsigned j = 0; j < 3; j++)
+			t_assert_int_eq(wp_producer_submit(p[j], count_fn, &ran), 0);
+	pool_wait(pool);
+	struct wp_stats s = pool_stats(pool);
+	t_assert_u64_eq(s.segments_reused + s.segments_touched, 3 * 100);
+	t_assert(s.segments_touched >= 3 && s.segments_touched <= 3 * 7);
+	t_assert_u64_eq(s.segments_free, s.segments_touched);
+	for (unsigned i = 0; i < 3; i++)
+		wp_producer_close(p[i]);
+	pool_end(pool);
+}
+
 /* ---- read while the pool works ---- */
 
 struct watched {
