@@ -50,9 +50,8 @@ WP_API int wp_producer_open(struct wp_producer **producer, struct wp_pool *pool)
 /*
  * Like their namesakes in submit.h, into the producer's own line: they wait while it is full, up to
  * the deadline; the try form returns WP_EFULL instead. From inside a job of the same pool they run
- * queued jobs while they wait. WP_EINVAL, WP_ECLOSED, WP_ETIMEDOUT as there; WP_EINVAL also for a
- * job with a context: such jobs go in by wp_submit_job, or by reserve and commit, which do not look
- * at the context before the job runs.
+ * queued jobs while they wait. WP_EINVAL, WP_ECLOSED, WP_ETIMEDOUT as there, and a job whose
+ * context (ctx.h) has ended is refused with the context's error, also while the call waits.
  */
 WP_API int wp_producer_submit(struct wp_producer *producer, wp_job_fn fn, void *payload);
 WP_API int wp_producer_submit_job(struct wp_producer *producer, const struct wp_job *job);
@@ -60,7 +59,10 @@ WP_API int wp_producer_try_submit(struct wp_producer *producer, const struct wp_
 WP_API int wp_producer_submit_until(
 	struct wp_producer *producer, const struct wp_job *job, uint64_t deadline);
 
-/* n jobs in order; how many were accepted, the first ones; or an error when none was. */
+/*
+ * n jobs in order; how many were accepted, the first ones; or an error when none was. Ends before
+ * the first job whose context has ended.
+ */
 WP_API ssize_t wp_producer_submit_batch(
 	struct wp_producer *producer, const struct wp_job *jobs, size_t n);
 WP_API ssize_t wp_producer_try_submit_batch(

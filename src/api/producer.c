@@ -6,7 +6,7 @@
 #include <wpool/clock.h>
 #include <wpool/error.h>
 
-#include "engine/producer.h"
+#include "engine/producer_ctx.h"
 
 int wp_producer_open(struct wp_producer **producer, struct wp_pool *pool)
 {
@@ -18,7 +18,20 @@ int wp_producer_open(struct wp_producer **producer, struct wp_pool *pool)
 
 static bool is_job(const struct wp_job *job)
 {
-	return job && job->fn && !job->ctx;
+	return job && job->fn;
+}
+
+/* Also says whether there is a context among them. */
+static bool are_jobs(const struct wp_job *jobs, size_t n, bool *in_ctx)
+{
+	uintptr_t contexts = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (!jobs[i].fn)
+			return false;
+		contexts |= (uintptr_t)jobs[i].ctx;
+	}
+	*in_ctx = contexts != 0;
+	return true;
 }
 
 int wp_producer_submit(struct wp_producer *producer, wp_job_fn fn, void *payload)
@@ -44,17 +57,20 @@ int wp_producer_submit_until(
 {
 	if (wp_unlikely(!producer || !is_job(job)))
 		return WP_EINVAL;
+	if (wp_unlikely(job->ctx != NULL))
+		return wp__producer_submit_in_ctx(producer, job, deadline);
 	return wp__producer_submit(producer, job, deadline);
 }
 
 static ssize_t submit_batch(
 	struct wp_producer *producer, const struct wp_job *jobs, size_t n, bool wait)
 {
-	if (!producer || (n && !jobs) || n > PTRDIFF_MAX / sizeof(*jobs))
+	bool in_ctx;
+	if (!producer || (n && !jobs) || n > PTRDIFF_MAX / sizeof(*jobs) ||
+		!are_jobs(jobs, n, &in_ctx))
 		return WP_EINVAL;
-	for (size_t i = 0; i < n; i++)
-		if (!is_job(&jobs[i]))
-			return WP_EINVAL;
+	if (wp_unlikely(in_ctx))
+		return wp__producer_submit_batch_in_ctx(producer, jobs, n, wait);
 	return n ? wp__producer_submit_batch(producer, jobs, n, wait) : 0;
 }
 

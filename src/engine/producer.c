@@ -92,8 +92,7 @@ void wp__producer_check(struct wp_producer *p)
 
 /* ---- submit ---- */
 
-/* Accepted: the rest of a submit of n jobs. */
-static int accept(struct wp_producer *p, int pushed, size_t n)
+int wp__producer_accept(struct wp_producer *p, int pushed, size_t n)
 {
 	if (pushed == WP__PUSHED_WAKE)
 		wp__lanes_wake(p->pool, p->lane);
@@ -101,23 +100,31 @@ static int accept(struct wp_producer *p, int pushed, size_t n)
 	return 0;
 }
 
-static int refuse(struct wp_producer *p, size_t n, int why)
+int wp__producer_refuse(struct wp_producer *p, size_t n, int why)
 {
 	return p->pool ? wp__count_rejected(p->pool, n, why) : why;
+}
+
+bool wp__producer_make_room(struct wp_producer *p)
+{
+	struct wp__worker *w = wp__self_in(p->pool);
+	if (!w)
+		return false;
+	/* A job that runs meanwhile may use the same handle: it is the same thread. */
+	wp__producer_leave(p);
+	wp__submit_make_room(w);
+	wp__producer_enter(p);
+	return true;
 }
 
 /* Waits until there may be room. 0, WP_ECLOSED, WP_ETIMEDOUT. */
 static int wait_for_room(struct wp_producer *p, uint64_t deadline)
 {
-	struct wp__worker *w = wp__self_in(p->pool);
-	if (!w)
+	if (!wp__self_in(p->pool))
 		return wp__room_wait(&p->lane->queue, deadline);
 	if (deadline != UINT64_MAX && wp__os_now_ns() >= deadline)
 		return WP_ETIMEDOUT;
-	/* A job that runs meanwhile may use the same handle: it is the same thread. */
-	wp__producer_leave(p);
-	wp__submit_make_room(w);
-	wp__producer_enter(p);
+	(void)wp__producer_make_room(p);
 	return 0;
 }
 
@@ -131,8 +138,8 @@ WP_COLD int wp__producer_conclude(
 		pushed = wp__single_push(&p->end, job);
 	}
 	if (pushed >= 0)
-		return accept(p, pushed, 1);
-	return refuse(p, 1, pushed == WP_EFULL && error ? error : pushed);
+		return wp__producer_accept(p, pushed, 1);
+	return wp__producer_refuse(p, 1, pushed == WP_EFULL && error ? error : pushed);
 }
 
 ssize_t wp__producer_submit_batch(
@@ -146,14 +153,14 @@ ssize_t wp__producer_submit_batch(
 		int pushed = wp__single_push_some(&p->end, jobs + accepted, n - accepted, &count);
 		accepted += count;
 		if (pushed >= 0)
-			accept(p, pushed, count);
+			wp__producer_accept(p, pushed, count);
 		else if (pushed == WP_EFULL && wait)
 			error = wait_for_room(p, UINT64_MAX);
 		else
 			error = pushed;
 	}
 	if (accepted < n)
-		error = refuse(p, n - accepted, error);
+		error = wp__producer_refuse(p, n - accepted, error);
 	wp__producer_leave(p);
 	return accepted ? (ssize_t)accepted : error;
 }
@@ -187,14 +194,14 @@ void wp__producer_commit(struct wp_producer *p, size_t n)
 		take_references(jobs, n);
 		int pushed = wp__single_commit(&p->end, n);
 		if (pushed >= 0)
-			accept(p, pushed, n);
+			wp__producer_accept(p, pushed, n);
 		else
 			error = pushed;
 	}
 	wp__producer_leave(p);
 	if (!error)
 		return;
-	refuse(p, n, error);
+	wp__producer_refuse(p, n, error);
 	/* They are the caller's no more, and nobody else will. */
 	for (size_t i = 0; jobs && i < n; i++)
 		wp__job_finish(&jobs[i]);

@@ -73,4 +73,13 @@ ssize_t wp__producer_submit_batch(
 struct wp_job *wp__producer_reserve(struct wp_producer *p, size_t *n);
 void wp__producer_commit(struct wp_producer *p, size_t n);
 
+/* ---- for engine/producer_ctx.c ---- */
+
+/* Accepted: the rest of a submit of n jobs. 0. */
+int wp__producer_accept(struct wp_producer *p, int pushed, size_t n);
+/* n jobs were refused, for the reason `why`, which it returns; in the child of a fork another. */
+int wp__producer_refuse(struct wp_producer *p, size_t n, int why);
+/* Inside of a job of the pool: runs another one, or lets others go on. False: it is no such job. */
+bool wp__producer_make_room(struct wp_producer *p);
+
 #endif

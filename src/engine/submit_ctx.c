@@ -10,7 +10,7 @@
 /* Jobs whose contexts are looked at in one go, so that the last look is not long ago. */
 #define BATCH_PART 256
 
-static int refuse(struct wp_pool *pool, size_t n, int ended)
+int wp__submit_ctx_refuse(struct wp_pool *pool, size_t n, int ended)
 {
 	wp__submit_reject(
 		pool, n, ended == WP_ETIMEDOUT ? WP__REJECT_TIMEOUT : WP__REJECT_CANCELLED, ended);
@@ -23,14 +23,13 @@ static void wake_producers(void *lane, int err)
 	wp__room_wake(lane, UINT32_MAX);
 }
 
-/* Until there may be room, the context has ended, or the deadline has passed: look what it was. */
-static void wait_for_room(struct wp_pool *pool, struct wp_ctx *ctx, uint64_t deadline)
+void wp__submit_ctx_wait(struct wp__segqueue *lane, struct wp_ctx *ctx, uint64_t deadline)
 {
 	struct wp_ctx_callback callback;
-	if (wp__ctx_on_cancel(ctx, &callback, wake_producers, &pool->lane))
+	if (wp__ctx_on_cancel(ctx, &callback, wake_producers, lane))
 		return;
 	(void)wp__room_wait_unless(
-		&pool->lane, ctx ? &ctx->state : NULL, wp_min_u64(deadline, wp__ctx_deadline(ctx)));
+		lane, ctx ? &ctx->state : NULL, wp_min_u64(deadline, wp__ctx_deadline(ctx)));
 	(void)wp__ctx_remove(&callback);
 }
 
@@ -41,7 +40,7 @@ static void get_room(struct wp_pool *pool, struct wp_ctx *ctx, uint64_t deadline
 	if (w)
 		wp__submit_make_room(w);
 	else
-		wait_for_room(pool, ctx, deadline);
+		wp__submit_ctx_wait(&pool->lane, ctx, deadline);
 }
 
 /* ---- one job ---- */
@@ -72,7 +71,7 @@ int wp__submit_in_ctx(struct wp_pool *pool, const struct wp_job *job, uint64_t d
 		return wp__submit_conclude(pool, pushed, 1);
 	if (waited)
 		wp__segqueue_offer_room(&pool->lane);
-	return refuse(pool, 1, ended);
+	return wp__submit_ctx_refuse(pool, 1, ended);
 }
 
 /* ---- many ---- */
@@ -86,10 +85,10 @@ static size_t same_ctx(const struct wp_job *jobs, size_t from, size_t n)
 	return i - from;
 }
 
-/* Takes references for the jobs before the first whose context has ended; how many those are. */
-static size_t take_references(const struct wp_job *jobs, size_t n, int *ended)
+size_t wp__submit_ctx_take(const struct wp_job *jobs, size_t n, int *ended)
 {
 	size_t i = 0;
+	n = wp_min_u64(n, BATCH_PART);
 	*ended = 0;
 	while (i < n && !(*ended = wp__ctx_err(jobs[i].ctx))) {
 		size_t same = same_ctx(jobs, i, n);
@@ -100,7 +99,7 @@ static size_t take_references(const struct wp_job *jobs, size_t n, int *ended)
 	return i;
 }
 
-static void give_back_references(const struct wp_job *jobs, size_t n)
+void wp__submit_ctx_give_back(const struct wp_job *jobs, size_t n)
 {
 	for (size_t i = 0, same; i < n; i += same) {
 		same = same_ctx(jobs, i, n);
@@ -118,12 +117,12 @@ ssize_t wp__submit_batch_in_ctx(
 		return WP_EFORKED;
 	while (accepted < n && !error) {
 		const struct wp_job *rest = jobs + accepted;
-		size_t part = take_references(rest, wp_min_u64(n - accepted, BATCH_PART), &ended);
+		size_t part = wp__submit_ctx_take(rest, n - accepted, &ended);
 		if (!part)
 			break;
 		size_t count;
 		int pushed = wp__segqueue_push_some(&pool->lane, rest, part, &count);
-		give_back_references(rest + count, part - count);
+		wp__submit_ctx_give_back(rest + count, part - count);
 		if (pushed >= 0) {
 			wp__submit_conclude(pool, pushed, count);
 			accepted += count;
@@ -142,6 +141,6 @@ ssize_t wp__submit_batch_in_ctx(
 	}
 	if (waited)
 		wp__segqueue_offer_room(&pool->lane);
-	refuse(pool, n - accepted, ended);
+	wp__submit_ctx_refuse(pool, n - accepted, ended);
 	return accepted ? (ssize_t)accepted : ended;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How jobs with a context come in, and jobs among which there may be some. Apart from engine/submit
- * so that jobs without one pay for none of it.
+ * so that jobs without one pay for none of it. Those of producers: engine/producer_ctx.h.
  *
  * A job is refused when its context has ended, whatever room there is: the context is looked at
  * before every try to get in, and there is no way from a wait into the lane that leads past such a
@@ -34,5 +34,20 @@ int wp__submit_in_ctx(struct wp_pool *pool, const struct wp_job *job, uint64_t d
  */
 ssize_t wp__submit_batch_in_ctx(
 	struct wp_pool *pool, const struct wp_job *jobs, size_t n, bool wait);
+
+/* ---- for engine/producer_ctx.c ---- */
+
+/* Refuses n jobs whose context has `ended` so; returns that. */
+int wp__submit_ctx_refuse(struct wp_pool *pool, size_t n, int ended);
+
+/* Until there may be room in the lane, ctx has ended, or the deadline has passed: look which. */
+void wp__submit_ctx_wait(struct wp__segqueue *lane, struct wp_ctx *ctx, uint64_t deadline);
+
+/*
+ * Takes references for the jobs before the first whose context has ended, of the first few; how
+ * many those are. *ended is why they are not more, or 0.
+ */
+size_t wp__submit_ctx_take(const struct wp_job *jobs, size_t n, int *ended);
+void wp__submit_ctx_give_back(const struct wp_job *jobs, size_t n);
 
 #endif

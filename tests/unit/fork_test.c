@@ -334,6 +334,8 @@ T_TEST(fork, producers)
 	struct wp_pool *pool = pool_of(2, 100, 8);
 	struct wp_producer *p[3];
 	struct wp_job job = { .fn = count_fn, .payload = &ran }, jobs[2] = { job, job };
+	struct wp_job in_ctx = job;
+	t_assert_int_eq(wp_ctx_create(&in_ctx.ctx, NULL, WP_FOREVER), 0);
 	for (unsigned i = 0; i < 3; i++) {
 		t_assert_int_eq(wp_producer_open(&p[i], pool), 0);
 		t_assert_int_eq(wp_producer_submit(p[i], count_fn, &ran), 0);
@@ -345,6 +347,8 @@ T_TEST(fork, producers)
 				child_check(wp_producer_submit(p[i], count_fn, &ran) == WP_EFORKED);
 				child_check(wp_producer_try_submit(p[i], &job) == WP_EFORKED);
 				child_check(wp_producer_submit_batch(p[i], jobs, 2) == WP_EFORKED);
+				child_check(wp_producer_submit_job(p[i], &in_ctx) == WP_EFORKED);
+				child_check(wp_producer_submit_batch(p[i], &in_ctx, 1) == WP_EFORKED);
 			}
 			wp_producer_close(p[round % 3]);
 			if (round % 2)
@@ -363,6 +367,7 @@ T_TEST(fork, producers)
 	}
 	pool_wait(pool);
 	t_assert_u64_eq(wp_load_rlx_u64(&ran), 6);
+	wp_ctx_unref(in_ctx.ctx);
 	pool_end(pool);
 }
 

@@ -65,12 +65,16 @@ static int no_job(void *payload)
 static void submit_to_nobody(void)
 {
 	struct wp_producer *p = orphan();
-	struct wp_job jobs[2] = { { .fn = no_job }, { .fn = no_job } };
+	struct wp_job jobs[2] = { { .fn = no_job }, { .fn = no_job } }, in_ctx = jobs[0];
+	t_assert_int_eq(wp_ctx_create(&in_ctx.ctx, NULL, WP_FOREVER), 0);
 	for (unsigned i = 0; i < 3; i++) {
 		t_assert_int_eq(wp_producer_submit(p, no_job, NULL), WP_ECLOSED);
 		t_assert_int_eq(wp_producer_try_submit(p, jobs), WP_ECLOSED);
 		t_assert_int_eq(wp_producer_submit_batch(p, jobs, 2), WP_ECLOSED);
+		t_assert_int_eq(wp_producer_submit_job(p, &in_ctx), WP_ECLOSED);
+		t_assert_int_eq(wp_producer_submit_batch(p, &in_ctx, 1), WP_ECLOSED);
 	}
+	wp_ctx_unref(in_ctx.ctx);
 	wp_producer_close(p);
 }
 
