@@ -77,10 +77,12 @@ WP_API ssize_t wp_producer_try_submit_batch(
 WP_API struct wp_job *wp_producer_reserve(struct wp_producer *producer, size_t *n);
 
 /*
- * Submits the first n of the reserved jobs; n is at most what reserve gave. Should the pool have
- * been closed since, they are refused together: their cleanups run in this call, and they count as
- * rejected. Jobs with a context (ctx.h) are accepted like all others, and not run if it has ended
- * by the time a worker comes to them.
+ * Submits the first n of the reserved jobs; n is at most what reserve gave, and any other submit by
+ * this handle ends the reservation. Builds without NDEBUG end the program with a message when n is
+ * more than is reserved; others submit what is. Should the pool have been closed since, they are
+ * refused together: their cleanups run in this call, and they count as rejected. Jobs with a
+ * context (ctx.h) are accepted like all others, whatever has become of it, and not run if it has
+ * ended by the time a worker comes to them.
  */
 WP_API void wp_producer_commit(struct wp_producer *producer, size_t n);
 

@@ -76,6 +76,7 @@ void wp__producers_orphan(struct wp_pool *pool)
 {
 	for (struct wp_producer *p = pool->producers; p; p = p->next) {
 		p->pool = NULL;
+		p->reserved = 0;
 		wp__single_init(&p->end, &closed_lane);
 	}
 	pool->producers = NULL;
@@ -172,6 +173,8 @@ struct wp_job *wp__producer_reserve(struct wp_producer *p, size_t *n)
 	struct wp_job *jobs = wp__single_reserve(&p->end, n, &error);
 	if (!jobs)
 		*n = 0;
+	p->reserved_at = wp__single_position(&p->end);
+	p->reserved = *n;
 	wp__producer_leave(p);
 	return jobs;
 }
@@ -184,25 +187,37 @@ static void take_references(const struct wp_job *jobs, size_t n)
 			wp__ctx_ref(jobs[i].ctx, 1);
 }
 
+/* How many of n jobs were reserved, and nothing submitted since. */
+static size_t check_reserved(const struct wp_producer *p, size_t n)
+{
+	bool stands = wp__single_position(&p->end) == p->reserved_at;
+	size_t reserved = stands ? p->reserved : 0;
+#ifndef NDEBUG
+	if (n > reserved)
+		wp__os_die("wp_producer_commit: more jobs than are reserved");
+#endif
+	return wp_min_u64(n, reserved);
+}
+
 void wp__producer_commit(struct wp_producer *p, size_t n)
 {
 	wp__producer_enter(p);
-	size_t count = n;
-	int error = 0;
-	struct wp_job *jobs = wp__single_reserve(&p->end, &count, &error);
-	if (jobs) {
+	n = check_reserved(p, n);
+	struct wp_job *jobs = n ? wp__single_slot(&p->end, p->reserved_at) : NULL;
+	int pushed = 0;
+	if (n) {
 		take_references(jobs, n);
-		int pushed = wp__single_commit(&p->end, n);
-		if (pushed >= 0)
-			wp__producer_accept(p, pushed, n);
-		else
-			error = pushed;
+		pushed = wp__single_commit(&p->end, n);
+		p->reserved_at += n * WP__TICKET_ONE;
+		p->reserved -= n;
 	}
+	if (n && pushed >= 0)
+		wp__producer_accept(p, pushed, n);
 	wp__producer_leave(p);
-	if (!error)
+	if (pushed >= 0)
 		return;
-	wp__producer_refuse(p, n, error);
+	wp__producer_refuse(p, n, pushed);
 	/* They are the caller's no more, and nobody else will. */
-	for (size_t i = 0; jobs && i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		wp__job_finish(&jobs[i]);
 }

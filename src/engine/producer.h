@@ -6,6 +6,10 @@
  * Open handles are listed in the pool, under its mutex. A pool that is destroyed makes orphans of
  * them: they get a lane that was closed before it was ever used, so that the fast path needs no
  * look at the pool.
+ *
+ * A reservation is where the next slots were and how many: whatever else is submitted moves the
+ * lane on, and so ends it. A commit publishes nothing beyond it, in all builds: what is there was
+ * not written by the caller.
  */
 #ifndef WP_ENGINE_PRODUCER_H
 #define WP_ENGINE_PRODUCER_H
@@ -19,6 +23,8 @@ struct wp_producer {
 	struct wp__single end;
 	struct wp_pool *pool; /* NULL: an orphan */
 	struct wp__lane *lane;
+	uint64_t reserved_at;             /* position of the first slot that was reserved */
+	size_t reserved;                  /* slots from there that a commit may publish */
 	struct wp_producer *next, **link; /* in the pool's list */
 	wp_atomic_u32 in_use;             /* a call is going on; without NDEBUG only */
 };

@@ -94,6 +94,88 @@ T_TEST(producer_misuse, after_the_pool_was_destroyed)
 	wp_producer_close(orphan());
 }
 
+/* ---- more committed than was reserved ---- */
+
+static wp_atomic_u64 ran;
+
+static struct wp_job *reserve(struct wp_producer *p, size_t n)
+{
+	size_t got = n;
+	struct wp_job *jobs = wp_producer_reserve(p, &got);
+	t_assert(jobs != NULL && got == n);
+	for (size_t i = 0; i < n; i++)
+		jobs[i] = (struct wp_job){ .fn = count_fn, .payload = &ran };
+	return jobs;
+}
+
+/* Reached without checks only: what was reserved has run, and nothing else is in the lane. */
+static void expect_ran(struct wp_pool *pool, struct wp_producer *p, uint64_t n)
+{
+	pool_wait(pool);
+	t_assert_u64_eq(wp_load_rlx_u64(&ran), n);
+	t_assert_u64_eq(pool_stats(pool).submitted, n);
+	t_assert_int_eq(wp_producer_submit(p, count_fn, &ran), 0);
+	pool_wait(pool);
+	t_assert_u64_eq(wp_load_rlx_u64(&ran), n + 1);
+	wp_producer_close(p);
+	pool_end(pool);
+}
+
+static void commit_too_many(void)
+{
+	struct wp_pool *pool = pool_of(1, 64, 64);
+	struct wp_producer *p;
+	t_assert_int_eq(wp_producer_open(&p, pool), 0);
+	reserve(p, 2);
+	wp_producer_commit(p, 3);
+	expect_ran(pool, p, 2);
+}
+
+static void commit_too_much_in_two(void)
+{
+	struct wp_pool *pool = pool_of(1, 64, 64);
+	struct wp_producer *p;
+	t_assert_int_eq(wp_producer_open(&p, pool), 0);
+	reserve(p, 3);
+	wp_producer_commit(p, 1);
+	wp_producer_commit(p, 2);
+	pool_wait(pool);
+	t_assert_u64_eq(wp_load_rlx_u64(&ran), 3);
+	wp_producer_commit(p, 1);
+	expect_ran(pool, p, 3);
+}
+
+static void commit_after_a_submit(void)
+{
+	struct wp_pool *pool = pool_of(1, 64, 64);
+	struct wp_producer *p;
+	t_assert_int_eq(wp_producer_open(&p, pool), 0);
+	reserve(p, 2);
+	t_assert_int_eq(wp_producer_submit(p, count_fn, &ran), 0);
+	wp_producer_commit(p, 2);
+	expect_ran(pool, p, 1);
+}
+
+static void commit_nothing_reserved(void)
+{
+	struct wp_pool *pool = pool_of(1, 64, 64);
+	struct wp_producer *p;
+	t_assert_int_eq(wp_producer_open(&p, pool), 0);
+	wp_producer_commit(p, SIZE_MAX);
+	expect_ran(pool, p, 0);
+}
+
+T_TEST(producer_misuse, more_committed_than_reserved)
+{
+	static const char message[] = "more jobs than are reserved";
+	expect_end(commit_too_many, CHECKED, message);
+	expect_end(commit_too_much_in_two, CHECKED, message);
+	expect_end(commit_after_a_submit, CHECKED, message);
+	expect_end(commit_nothing_reserved, CHECKED, message);
+}
+
+/* ---- two threads ---- */
+
 static struct gate gate;
 static struct wp_producer *shared;
 
