@@ -199,6 +199,7 @@ const struct bench_workload bench_allocs = {
 	.about = "exact number of heap calls per run of a warm pool and queue",
 	.kind = BENCH_VALUES,
 	.workers = "1,4",
+	.profile = true,
 	.segment_size = "0",
 	.jobs = 1000000,
 	.quick_jobs = 100000,

@@ -31,6 +31,8 @@ static void print_help(void)
 	      "  --workers LIST       workers of a pool, or threads that pop\n"
 	      "  --batch LIST         jobs per call in queue_batch and pool_batch\n"
 	      "  --segment-size LIST  slots per segment, in every workload with a queue or pool\n"
+	      "  --profile LIST       profiles of a pool: balanced, latency, eco (default: the "
+	      "library's)\n"
 	      "  --capacity N         jobs that a queue or pool holds (default: the library's)\n"
 	      "  --pin                bind workers to CPUs, and producers to the ones after them\n"
 	      "  --quick              few jobs, 3 rounds: to see that it works, not to quote\n"
@@ -91,6 +93,41 @@ static bool take_list(const char *option, const char *text, uint64_t most, struc
 			   "%llu\n",
 		option, text, (unsigned long long)most);
 	return false;
+}
+
+/* 1 + the enum of the name, 0 if there is none. */
+static unsigned profile_of(const char *name)
+{
+	for (unsigned i = 0; strcmp(wp_profile_name((enum wp_profile)i), "unknown") != 0; i++)
+		if (strcmp(wp_profile_name((enum wp_profile)i), name) == 0)
+			return i + 1;
+	return 0;
+}
+
+static bool take_profiles(const char *text, struct numbers *list)
+{
+	const char *rest = text;
+
+	list->count = 0;
+	do {
+		size_t length = strcspn(rest, ",");
+		char one[32];
+		unsigned profile;
+
+		snprintf(one, sizeof(one), "%.*s", (int)length, rest);
+		profile = length < sizeof(one) ? profile_of(one) : 0;
+		if (profile == 0 || list->count == NUMBERS_MAX) {
+			fprintf(stderr,
+				BENCH_NAME ": --profile: '%s' is not a list of balanced, latency "
+					   "and eco\n",
+				text);
+			return false;
+		}
+		list->values[list->count++] = profile;
+		rest += length + (rest[length] == ',');
+		/* A comma at the end promises one more. */
+	} while (*rest != '\0' || rest[-1] == ',');
+	return true;
 }
 
 /* Whether name matches one of the globs. */
@@ -158,6 +195,7 @@ enum {
 	OPT_WORKERS,
 	OPT_BATCH,
 	OPT_SEGMENT_SIZE,
+	OPT_PROFILE,
 	OPT_CAPACITY,
 	OPT_PIN,
 	OPT_QUICK,
@@ -175,6 +213,7 @@ static const struct option long_options[] = {
 	{ "workers", required_argument, NULL, OPT_WORKERS },
 	{ "batch", required_argument, NULL, OPT_BATCH },
 	{ "segment-size", required_argument, NULL, OPT_SEGMENT_SIZE },
+	{ "profile", required_argument, NULL, OPT_PROFILE },
 	{ "capacity", required_argument, NULL, OPT_CAPACITY },
 	{ "pin", no_argument, NULL, OPT_PIN },
 	{ "quick", no_argument, NULL, OPT_QUICK },
@@ -208,6 +247,8 @@ static bool take_value(struct args *args, int option, const char *text)
 		return take_list("--batch", text, BATCH_MAX, &args->batch);
 	case OPT_SEGMENT_SIZE:
 		return take_list("--segment-size", text, WP_SEGMENT_SIZE_MAX, &args->segment_size);
+	case OPT_PROFILE:
+		return take_profiles(text, &args->profiles);
 	case OPT_CAPACITY:
 		good = take_number("--capacity", text, 1, WP_CAPACITY_MAX, &number);
 		args->capacity = (size_t)number;

@@ -26,6 +26,7 @@ struct args {
 	struct numbers workers;
 	struct numbers batch;
 	struct numbers segment_size;
+	struct numbers profiles; /* as in struct bench_params */
 	size_t capacity;
 	bool pin;
 	bool quick;

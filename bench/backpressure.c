@@ -98,6 +98,7 @@ const struct bench_workload bench_backpressure = {
 	.costs = true,
 	.producers = "4",
 	.workers = "4",
+	.profile = true,
 	.jobs = 5000,
 	.quick_jobs = 300,
 	.jobs_at_most = true,

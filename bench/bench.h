@@ -40,6 +40,7 @@ struct bench_params {
 	size_t capacity;       /* jobs the queue or pool holds */
 	uint64_t rate;         /* jobs per second offered, where the workload keeps a schedule */
 	uint64_t jobs;         /* jobs of one run */
+	unsigned profile;      /* 1 + enum wp_profile of a pool */
 	bool pin;              /* bind threads to CPUs */
 	bool brief;            /* a warm-up round or --quick: waiting times are cut short */
 };
@@ -85,6 +86,7 @@ struct bench_workload {
 	uint64_t jobs;       /* per run, unless the command line says otherwise */
 	uint64_t quick_jobs; /* the same with --quick */
 	bool jobs_at_most;   /* each job takes so long that --jobs may only lower the number */
+	bool profile;        /* it has a pool whose profile can be chosen */
 	bool decades;        /* a case for each power of ten from 10^4 up to the number of jobs */
 	bool costs;          /* its peak memory is measured; see costs.h */
 	bool own_process;    /* a case of it runs in a child process; needs costs */

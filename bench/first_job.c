@@ -164,6 +164,7 @@ const struct bench_workload bench_first_job = {
 	.about = "a job for a sleeping pool, beside a bare futex ping",
 	.kind = BENCH_VALUES,
 	.workers = "1,4",
+	.profile = true,
 	.jobs = 100,
 	.quick_jobs = 20,
 	.jobs_at_most = true,

@@ -82,6 +82,7 @@ const struct bench_workload bench_growth = {
 	.about = "10^4 .. 10^7 empty jobs through a pool, up to 10^8 with --jobs 1e8",
 	.kind = BENCH_TIME,
 	.workers = "1",
+	.profile = true,
 	.segment_size = "0",
 	.jobs = 10000000,
 	.quick_jobs = 1000000,

@@ -92,12 +92,13 @@ static struct numbers choose_jobs(const struct args *args, const struct bench_wo
 static void add_workload(
 	struct harness *h, const struct args *args, const struct bench_workload *workload)
 {
-	enum { PRODUCERS, WORKERS, BATCH, SEGMENT, RATE, JOBS, LISTS };
+	enum { PRODUCERS, WORKERS, BATCH, SEGMENT, PROFILE, RATE, JOBS, LISTS };
 	struct numbers lists[LISTS] = {
 		[PRODUCERS] = choose(&args->producers, workload->producers),
 		[WORKERS] = choose(&args->workers, workload->workers),
 		[BATCH] = choose(&args->batch, workload->batch),
 		[SEGMENT] = choose(&args->segment_size, workload->segment_size),
+		[PROFILE] = choose(&args->profiles, workload->profile ? "0" : NULL),
 		[RATE] = choose(NULL, workload->rates),
 		[JOBS] = choose_jobs(args, workload),
 	};
@@ -112,6 +113,7 @@ static void add_workload(
 				.workers = (unsigned)lists[WORKERS].values[at[WORKERS]],
 				.batch = (uint32_t)lists[BATCH].values[at[BATCH]],
 				.segment_size = (uint32_t)lists[SEGMENT].values[at[SEGMENT]],
+				.profile = (unsigned)lists[PROFILE].values[at[PROFILE]],
 				.capacity = args->capacity,
 				.rate = lists[RATE].values[at[RATE]],
 				.jobs = lists[JOBS].values[at[JOBS]],

@@ -59,6 +59,7 @@ const struct bench_workload bench_idle = {
 	.about = "CPU time and context switches of a pool that has nothing to do",
 	.kind = BENCH_VALUES,
 	.workers = "1,4",
+	.profile = true,
 	.jobs = 10000,
 	.quick_jobs = 10000,
 	.jobs_at_most = true,

@@ -16,6 +16,10 @@
  * job pays a futex wake-up; at 100 k and 1 M jobs/s the worker is awake. Percentiles come from a
  * histogram (histogram.h), over the jobs of one run; the table shows their median over the runs.
  *
+ * Cost, over the same time: "worker CPU" is what the kernel counted for the pool's threads, and
+ * "submit call" the mean time that the producer spent in wp_submit, waking workers included. "CPU"
+ * is both together, as a share of one CPU: what this latency costs.
+ *
  * Not measured: how long jobs take, and what happens beyond the rate that the workers can serve;
  * there every latency grows with the length of the test. The producer spins on the clock while it
  * waits, as a device would keep its time: it needs a CPU of its own.
@@ -27,8 +31,10 @@
 #include "bench.h"
 #include "crew.h"
 #include "histogram.h"
+#include "latency.h"
 #include "pin.h"
 #include "pool_run.h"
+#include "procfs.h"
 #include "tally.h"
 
 /* How long a run takes: enough for percentiles at low rates, bounded by memory at high ones. */
@@ -46,6 +52,7 @@ struct latency_run {
 	uint64_t warm; /* ids of warm-up jobs come before the measured ones */
 	uint64_t first_due_ns;
 	uint64_t *sent_ns; /* by the producer */
+	struct latency *sum;
 };
 
 /* When each job started, by its id; workers write it. Static: a job has only its payload. */
@@ -67,10 +74,19 @@ static uint64_t due_ns(const struct latency_run *run, uint64_t index)
 	return run->first_due_ns + index * 1000000000u / run->pool.p->rate;
 }
 
+static void read_threads(struct procfs_threads *threads, const char *workload)
+{
+	if (!procfs_other_threads(threads))
+		bench_die("%s: /proc/self/task cannot be read", workload);
+}
+
 static void send(struct crew_member *me)
 {
 	struct latency_run *run = me->shared;
+	struct procfs_threads before, after;
+	uint64_t in_submit = 0;
 
+	read_threads(&before, run->pool.workload);
 	run->first_due_ns = bench_now_ns() + LEAD_NS;
 	for (uint64_t i = 0; i < run->jobs; i++) {
 		uint64_t due = due_ns(run, i), now;
@@ -80,9 +96,14 @@ static void send(struct crew_member *me)
 		run->sent_ns[i] = now;
 		pool_run_must(&run->pool, "wp_submit",
 			wp_submit(run->pool.pool, stamp_job, tally_payload(run->warm + 1 + i)));
+		in_submit += bench_now_ns() - now;
 		if (i % 64 == 0 && bench_interrupted())
 			run->jobs = i + 1;
 	}
+	run->sum->wall_ns += (double)(bench_now_ns() - run->first_due_ns);
+	read_threads(&after, run->pool.workload);
+	run->sum->worker_cpu_ns += (double)(after.cpu_ns - before.cpu_ns);
+	run->sum->submit_ns += (double)in_submit;
 }
 
 static void add_percentiles(struct bench_sample *sample, const struct histogram *h, bool from_due)
@@ -105,21 +126,15 @@ static uint64_t since(uint64_t from, uint64_t to)
 	return to > from ? to - from : 0;
 }
 
-static void evaluate(const struct latency_run *run, struct bench_sample *sample)
+static void evaluate(const struct latency_run *run)
 {
-	struct histogram *due = bench_alloc(1, sizeof(*due));
-	struct histogram *submit = bench_alloc(1, sizeof(*submit));
-
 	for (uint64_t i = 0; i < run->jobs; i++) {
 		uint64_t started = started_ns[run->warm + 1 + i];
 
-		histogram_add(due, since(due_ns(run, i), started));
-		histogram_add(submit, since(run->sent_ns[i], started));
+		histogram_add(&run->sum->due, since(due_ns(run, i), started));
+		histogram_add(&run->sum->submit, since(run->sent_ns[i], started));
 	}
-	add_percentiles(sample, due, true);
-	add_percentiles(sample, submit, false);
-	free(due);
-	free(submit);
+	run->sum->jobs += run->jobs;
 }
 
 static uint64_t jobs_of_run(const struct bench_params *p)
@@ -134,31 +149,48 @@ static uint64_t jobs_of_run(const struct bench_params *p)
 	return jobs < p->jobs ? jobs : p->jobs;
 }
 
-static void run(const struct bench_params *p, struct bench_sample *sample)
+void latency_measure(const char *workload, const struct bench_params *p,
+	const struct wp_options *options, struct latency *sum)
 {
-	struct latency_run run = { .pool = { .workload = "latency", .p = p } };
+	struct latency_run run = { .pool = { .workload = workload, .p = p }, .sum = sum };
 	struct crew crew;
 
 	run.jobs = jobs_of_run(p);
 	run.warm = run.jobs < POOL_RUN_WARM ? run.jobs : POOL_RUN_WARM;
 	run.sent_ns = bench_alloc(run.jobs, sizeof(*run.sent_ns));
 	started_ns = bench_alloc(run.warm + run.jobs + 1, sizeof(*started_ns));
-	tally_begin(p->workers);
-	pool_run_open(&run.pool, pool_run_options(p));
+	tally_begin(options->workers);
+	pool_run_open(&run.pool, *options);
 	pool_run_warm(&run.pool, 1, run.warm);
 	crew_init(&crew, 1);
-	crew_add_producer(&crew, send, &run, 0, pin_cpu_if(p->pin, p->workers));
+	crew_add_producer(&crew, send, &run, 0, pin_cpu_if(p->pin, options->workers));
 	crew_open(&crew);
 	crew_join(&crew);
 	(void)pool_run_last_ns(&run.pool, run.warm + run.jobs);
-	sample->cpu_ns = (double)(bench_cpu_ns() - crew.cpu_begin_ns);
-	sample->wall_ns = (double)(bench_now_ns() - run.first_due_ns);
-	sample->jobs = run.jobs;
+	sum->cpu_ns += (double)(bench_cpu_ns() - crew.cpu_begin_ns);
 	crew_fini(&crew);
 	pool_run_close(&run.pool, run.warm + run.jobs);
-	evaluate(&run, sample);
+	evaluate(&run);
 	free(run.sent_ns);
 	free(started_ns);
+}
+
+static void run(const struct bench_params *p, struct bench_sample *sample)
+{
+	struct wp_options options = pool_run_options(p);
+	struct latency *sum = bench_alloc(1, sizeof(*sum));
+
+	latency_measure("latency", p, &options, sum);
+	sample->jobs = sum->jobs;
+	sample->wall_ns = sum->wall_ns;
+	sample->cpu_ns = sum->cpu_ns;
+	add_percentiles(sample, &sum->due, true);
+	add_percentiles(sample, &sum->submit, false);
+	bench_sample_add(
+		sample, "CPU", "%", 100 * (sum->worker_cpu_ns + sum->submit_ns) / sum->wall_ns);
+	bench_sample_add(sample, "worker CPU", "%", 100 * sum->worker_cpu_ns / sum->wall_ns);
+	bench_sample_add(sample, "submit call", "ns", sum->submit_ns / (double)sum->jobs);
+	free(sum);
 }
 
 const struct bench_workload bench_latency = {
@@ -166,6 +198,7 @@ const struct bench_workload bench_latency = {
 	.about = "submit to start at 1 k .. 1 M jobs/s, open loop, percentiles",
 	.kind = BENCH_VALUES,
 	.workers = "1",
+	.profile = true,
 	.segment_size = "0",
 	.rates = "1k,10k,100k,1M",
 	.jobs = 10000000,

@@ -74,6 +74,7 @@ const struct bench_workload bench_lifecycle = {
 	.kind = BENCH_VALUES,
 	.costs = true,
 	.workers = "1,16,128",
+	.profile = true,
 	.jobs = 10000,
 	.quick_jobs = 1000,
 	.jobs_at_most = true,

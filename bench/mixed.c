@@ -23,6 +23,7 @@ const struct bench_workload bench_mixed = {
 	.costs = true,
 	.producers = "1,4",
 	.workers = "1,cpus,16",
+	.profile = true,
 	.jobs = 20000,
 	.quick_jobs = 1000,
 	.jobs_at_most = true,

@@ -251,6 +251,7 @@ const struct bench_workload bench_overload_pool = {
 	.costs = true,
 	.own_process = true,
 	.workers = "cpus",
+	.profile = true,
 	.jobs = 4000,
 	.quick_jobs = 4000,
 	.jobs_at_most = true,

@@ -48,6 +48,7 @@ const struct bench_workload bench_pool_batch = {
 	.costs = true,
 	.producers = "1,2",
 	.workers = "1,4",
+	.profile = true,
 	.batch = "64",
 	.segment_size = "0",
 	.jobs = 2000000,

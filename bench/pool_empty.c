@@ -35,6 +35,7 @@ const struct bench_workload bench_pool_empty = {
 	.costs = true,
 	.producers = "1,2,4,8",
 	.workers = "1..16",
+	.profile = true,
 	.segment_size = "0",
 	.jobs = 2000000,
 	.quick_jobs = 200000,

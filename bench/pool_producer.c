@@ -36,6 +36,7 @@ const struct bench_workload bench_pool_producer = {
 	.costs = true,
 	.producers = "1,2,4,8",
 	.workers = "1,2,4,16",
+	.profile = true,
 	.segment_size = "0",
 	.jobs = 2000000,
 	.quick_jobs = 200000,

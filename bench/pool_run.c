@@ -33,6 +33,8 @@ struct wp_options pool_run_options(const struct bench_params *p)
 	options.capacity = p->capacity;
 	options.segment_size = p->segment_size;
 	options.pin_workers = p->pin;
+	if (p->profile != 0)
+		options.profile = (enum wp_profile)(p->profile - 1);
 	return options;
 }
 

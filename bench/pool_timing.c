@@ -34,6 +34,7 @@ const struct bench_workload bench_pool_timing = {
 	.kind = BENCH_TIME,
 	.producers = "1,2",
 	.workers = "1,2",
+	.profile = true,
 	.segment_size = "0",
 	.jobs = 2000000,
 	.quick_jobs = 200000,

@@ -50,6 +50,7 @@ const struct bench_workload bench_pool_try = {
 	.costs = true,
 	.producers = "1,2",
 	.workers = "1,4",
+	.profile = true,
 	.segment_size = "0",
 	.jobs = 2000000,
 	.quick_jobs = 200000,

@@ -38,6 +38,7 @@ const struct bench_workload bench_pool_until = {
 	.costs = true,
 	.producers = "1,2",
 	.workers = "1,4",
+	.profile = true,
 	.segment_size = "0",
 	.jobs = 2000000,
 	.quick_jobs = 100000,

@@ -38,6 +38,7 @@ const struct bench_workload bench_pool_wait = {
 	.costs = true,
 	.producers = "1",
 	.workers = "1,4",
+	.profile = true,
 	.segment_size = "0",
 	.jobs = 10000,
 	.quick_jobs = 1000,

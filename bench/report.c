@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include <wpool/wpool.h>
+
 #define TABLE_COLUMNS 100
 
 /* Three to four digits that matter, in at most 8 characters. */
@@ -48,6 +50,9 @@ static void print_extra(const struct bench_result *result, FILE *out)
 {
 	int column = 0;
 
+	if (result->params.profile != 0)
+		column = fprintf(out, "%22sprofile %s", "",
+			wp_profile_name((enum wp_profile)(result->params.profile - 1)));
 	for (unsigned i = 0; i < result->samples[0].value_count; i++) {
 		const struct bench_value *value = &result->samples[0].values[i];
 		char number[32], text[TABLE_COLUMNS];

@@ -17,6 +17,8 @@
  * Times are nanoseconds. A parameter that is null was left to the library or does not apply. Runs
  * of the same index belong to the same round. Cases without a finished run are left out.
  */
+#include <wpool/wpool.h>
+
 #include "report.h"
 
 static void string(FILE *out, const char *text)
@@ -103,6 +105,12 @@ static void params(FILE *out, const struct bench_result *result)
 	parameter(out, "batch", w->batch != NULL, p->batch);
 	parameter(out, "segment_size", w->segment_size != NULL, p->segment_size);
 	parameter(out, "capacity", true, p->capacity);
+	fputs("\"profile\": ", out);
+	if (p->profile != 0)
+		string(out, wp_profile_name((enum wp_profile)(p->profile - 1)));
+	else
+		fputs("null", out);
+	fputs(", ", out);
 	parameter(out, "rate", w->rates != NULL, p->rate);
 	fprintf(out, "\"jobs\": %llu },\n", (unsigned long long)p->jobs);
 }

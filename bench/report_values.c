@@ -2,6 +2,8 @@
 /* The part of the table for workloads that are not judged by ns per job. */
 #include <string.h>
 
+#include <wpool/wpool.h>
+
 #include "report.h"
 
 const char *report_duration(double ns, char *buffer, size_t size)
@@ -54,6 +56,8 @@ static void print_case(const struct bench_result *result, FILE *out)
 	}
 	if (p->segment_size != 0)
 		fprintf(out, "%s%u slots/segment", comma, p->segment_size);
+	if (p->profile != 0)
+		fprintf(out, "%s%s", comma, wp_profile_name((enum wp_profile)(p->profile - 1)));
 	if (p->rate != 0)
 		fprintf(out, "%s%s jobs/s", comma, numbers_short(p->rate, text, sizeof(text)));
 	else
@@ -94,6 +98,15 @@ static void print_latency(const struct bench_result *result, FILE *out)
 		}
 		fputc('\n', out);
 	}
+	fprintf(out, "    %-24s", "cost");
+	for (unsigned i = 10; i < result->samples[0].value_count; i++) {
+		const struct bench_value *value = &result->samples[0].values[i];
+		char text[32];
+
+		report_value(harness_value(result, i).median, value->unit, text, sizeof(text));
+		fprintf(out, "%s %s: %s", i == 10 ? "" : ",", value->name, text);
+	}
+	fputc('\n', out);
 }
 
 void report_values(const struct harness *h, FILE *out)

@@ -80,6 +80,7 @@ const struct bench_workload bench_stats_cost = {
 	.kind = BENCH_TIME,
 	.costs = true,
 	.workers = "1,16,128",
+	.profile = true,
 	.jobs = 50000,
 	.quick_jobs = 2000,
 	.jobs_at_most = true,

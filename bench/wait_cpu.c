@@ -40,6 +40,7 @@ const struct bench_workload bench_wait_cpu = {
 	.costs = true,
 	.producers = "1",
 	.workers = "1,4,cpus,32,128",
+	.profile = true,
 	.jobs = 3000,
 	.quick_jobs = 100,
 	.jobs_at_most = true,

@@ -51,6 +51,24 @@ enum wp_queue_type {
 WP_API const char *wp_queue_type_name(enum wp_queue_type type);
 
 /*
+ * How a pool trades CPU time for latency: the defaults of three options. docs/tuning.md has the
+ * measured curves.
+ *
+ *                          spin_ns   poll_gap_ns   standby_ns
+ *     WP_PROFILE_BALANCED    50 us          4 us         1 ms
+ *     WP_PROFILE_LATENCY     10 ms          1 us       250 us
+ *     WP_PROFILE_ECO          2 us        500 us         5 ms
+ */
+enum wp_profile {
+	WP_PROFILE_BALANCED = 0, /* awake in the flow of jobs, asleep soon after it */
+	WP_PROFILE_LATENCY,      /* awake between jobs that come seldom: a CPU for it */
+	WP_PROFILE_ECO,          /* asleep whenever possible; jobs that flow are run in bunches */
+};
+
+/* "balanced", "latency", "eco", or "unknown". */
+WP_API const char *wp_profile_name(enum wp_profile profile);
+
+/*
  * What on_error is told about a job that did not return 0, or gave up. Valid during the call.
  * Later versions may add fields at the end.
  */
@@ -114,11 +132,19 @@ struct wp_options {
 	                                  docs/faults.md; default: the process dies */
 	bool timing;                   /* measure how long jobs wait and run: enables the
 	                                  percentiles of wp_pool_stats, which tells the cost */
+	enum wp_profile profile;       /* the defaults of spin_ns, poll_gap_ns, standby_ns;
+	                                  default WP_PROFILE_BALANCED; the environment variable
+	                                  WP_PROFILE=latency, balanced or eco overrides it */
 	uint32_t batch_max;            /* jobs a worker claims at once, 1 .. 256; default 256 */
 	uint64_t spin_ns;              /* how long the last awake worker looks for work before it
-	                                  sleeps; at most 1 s; default 50 us */
+	                                  sleeps; at most 1 s; default by profile */
 	uint64_t poll_gap_ns;          /* longest pause between two looks while jobs flow, by which
-	                                  batches grow; at most 1 ms; default 4 us */
+	                                  batches grow; 1: none; from 50 us on the worker sleeps in
+	                                  it; at most 1 ms; default by profile */
+	uint64_t standby_ns;           /* while others work, how often the one that stands by for
+	                                  them looks whether they get on; a job that is stuck
+	                                  behind a long one waits about twice that; 50 us .. 1 s;
+	                                  default by profile */
 	uint64_t batch_ns;             /* run time that one claim should not exceed, by the cost of
 	                                  recent jobs; at most 1 s; default 10 us */
 	size_t stack_size;             /* of a worker's thread, bytes; default: the system's */

@@ -45,6 +45,7 @@ static void init_settings(struct wp_pool *pool, const struct wp_options *o)
 	pool->ticks_per_1024ns = wp__os_ticks_per_1024ns();
 	pool->spin_ticks = wp__ns_to_ticks(pool, o->spin_ns);
 	pool->gap_ticks = wp__ns_to_ticks(pool, o->poll_gap_ns);
+	pool->dozes = o->poll_gap_ns >= WP__DOZE_NS;
 	pool->batch_ticks = wp__ns_to_ticks(pool, o->batch_ns);
 	pool->started_ns = wp__os_now_ns();
 	int missing = wp__os_membarrier_register();
@@ -96,7 +97,10 @@ static int init_workers(struct wp_pool *pool)
 		w->cost = pool->batch_ticks; /* not known yet: one job at a time */
 	}
 	int error = wp__lanes_init(pool);
-	return error ? error : wp__parking_init(&pool->parking, n);
+	if (!error)
+		error = wp__parking_init(&pool->parking, n);
+	pool->parking.standby_ns = pool->options.standby_ns;
+	return error;
 }
 
 /* Pinning that does not work out is reported and otherwise done without. */

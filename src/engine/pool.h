@@ -38,6 +38,7 @@
 
 #define WP__BATCH_MAX        256
 #define WP__ROOM_PATIENCE_NS UINT64_C(1000000)
+#define WP__DOZE_NS          UINT64_C(50000) /* a pause from which on a worker sleeps in it */
 #define WP__HELP_DEPTH       32 /* how deep a worker runs jobs inside of jobs to make room */
 
 struct wp__lane;
@@ -122,6 +123,8 @@ struct wp__worker {
 	uint64_t cost;         /* run time of a recent job */
 	uint64_t gap;          /* pause before the next look */
 	uint64_t last_claim;   /* when */
+	uint64_t flow_since;   /* where pauses are long: jobs are counted since then, */
+	uint64_t flow_jobs;    /* so many */
 	uint64_t dry_since;    /* since when looks find nothing; 0: the last one found something */
 	uint64_t behind_since; /* since when every claim left work behind; 0: the last did not */
 	uint64_t appointed_at; /* when this worker last appointed a standby */
@@ -170,6 +173,7 @@ struct wp_pool {
 	uint64_t spin_ticks, gap_ticks, batch_ticks;
 	uint64_t ticks_per_1024ns;
 	uint64_t started_ns;
+	bool dozes; /* pauses may be so long that workers sleep in them */
 	bool has_membarrier;
 	bool has_traps; /* wp__trap_release is due */
 	struct wp__worker *workers;

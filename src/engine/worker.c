@@ -14,6 +14,8 @@
 
 /* Jobs that come further apart than this are not worth waiting for more of them. */
 #define RATE_FOR_PACING_NS  200
+/* The same for pauses in which the worker sleeps: so many must come in one, or it parks instead. */
+#define JOBS_PER_DOZE       4
 /* Claims in a row before a worker believes that jobs are flowing. */
 #define STREAK_FOR_FLOW     8
 /* A dry spell that ends a streak. */
@@ -263,10 +265,54 @@ static void pause_until(uint64_t ticks)
 		wp_spin_hint();
 }
 
+/*
+ * So many jobs should come in a pause: a little less than a batch, and at most half of what there
+ * is room for, or a producer would have to wait for the end of the pause.
+ */
+static uint64_t worth_a_doze(const struct wp_options *o)
+{
+	uint64_t batch = o->batch_max - o->batch_max / 8;
+	uint64_t room = wp_min_u64(o->capacity, o->producer_capacity) / 2;
+	return wp_max_u64(1, wp_min_u64(batch, room));
+}
+
+/*
+ * As pace, where pauses may be long. How far apart jobs come is taken over all that one pause
+ * brought; a dry spell or a park in between does not matter, because both are short against it.
+ */
+static WP_COLD void doze(struct wp__worker *w, const struct wp__claim *claim, uint64_t claimed)
+{
+	struct wp_pool *pool = w->pool;
+	w->streak++;
+	w->flow_jobs += claim->count;
+	if (claim->more || w->mid_round)
+		return;
+	uint64_t apart = (claimed - w->flow_since) / w->flow_jobs;
+	w->flow_since = claimed;
+	w->flow_jobs = 0;
+	if (apart > pool->gap_ticks / JOBS_PER_DOZE) {
+		w->gap = 0;
+		return;
+	}
+	uint64_t wanted = wp_min_u64(apart * worth_a_doze(&pool->options), pool->gap_ticks);
+	w->gap = (w->gap + wanted) / 2;
+	int64_t left = (int64_t)(claimed + w->gap - wp__os_ticks());
+	if (left < (int64_t)wp__ns_to_ticks(pool, WP__DOZE_NS)) {
+		pause_until(claimed + w->gap);
+		return;
+	}
+	tell_rest(w);
+	wp__os_sleep(wp__ticks_to_ns(pool, (uint64_t)left));
+}
+
 /* Sets the pause by how far apart jobs come, and makes it. */
 static void pace(struct wp__worker *w, const struct wp__claim *claim, uint64_t claimed)
 {
 	struct wp_pool *pool = w->pool;
+	if (wp_unlikely(pool->dozes)) {
+		doze(w, claim, claimed);
+		return;
+	}
 	uint64_t apart = (claimed - w->last_claim) / claim->count;
 	w->last_claim = claimed;
 	w->streak++;

@@ -6,7 +6,9 @@
  * every job costs both of them cache-line transfers. So while jobs come fast (closer together than
  * RATE_FOR_PACING_NS) a worker pauses between two looks, until a little less than a full batch
  * should have arrived since its claim, at most options.poll_gap_ns. After a look that found nothing
- * there is no pause: a lone job is never delayed.
+ * there is no pause: a lone job is never delayed. Where options.poll_gap_ns is long (WP__DOZE_NS)
+ * the worker sleeps in its pauses, and makes them as soon as some jobs can be expected in one: it
+ * wakes for a bunch of jobs, by itself, instead of for each one by a call of its submitter.
  *
  * Batch cap. A claim takes at most options.batch_max jobs, at most what runs in options.batch_ns by
  * the cost of recent jobs, and at most its share when several workers are active. The cost starts

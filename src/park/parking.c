@@ -12,6 +12,7 @@ int wp__parking_init(struct wp__parking *p, unsigned workers)
 {
 	memset(p, 0, sizeof(*p));
 	p->workers = workers;
+	p->standby_ns = WP__STANDBY_NS;
 	p->spots = wp__alloc(WP_ALONE, workers * sizeof(*p->spots));
 	return p->spots ? 0 : -ENOMEM;
 }
@@ -110,7 +111,7 @@ bool wp__parking_unpark(struct wp__parking *p, unsigned i)
 bool wp__parking_sleep(struct wp__parking *p, unsigned i)
 {
 	struct wp__spot *spot = &p->spots[i];
-	uint64_t deadline = spot->standby ? wp__os_now_ns() + WP__STANDBY_NS : UINT64_MAX;
+	uint64_t deadline = spot->standby ? wp__os_now_ns() + p->standby_ns : UINT64_MAX;
 	uint32_t token;
 	/* [K7] acq: what the waker did before; pairs with [K8] */
 	while (!(token = wp_load_acq_u32(&spot->token))) {

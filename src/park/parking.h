@@ -21,7 +21,7 @@
  * all he looks for it himself (unpark) or wakes somebody.
  *
  * Standby. An active worker that runs jobs it believes cheap may be wrong. Therefore the first
- * worker that parks while another is active parks lightly: it wakes by itself every WP__STANDBY_NS
+ * worker that parks while another is active parks lightly: it wakes by itself every standby_ns
  * and calls wp__parking_tick, which declares active workers away that have shown no progress
  * since the last tick. When nobody is active any more the standby parks for good: an idle pool
  * has no timer. A standby that is woken gives its role up. Whoever leaves, or relies on a standby,
@@ -77,6 +77,7 @@ struct wp__spot {
 struct wp__parking {
 	struct wp__spot *spots;
 	unsigned workers;
+	uint64_t standby_ns; /* WP__STANDBY_NS, unless the owner sets it before workers come */
 	_Alignas(WP_ALONE) wp_atomic_u64 idle;
 	_Alignas(WP_ALONE) wp_atomic_u64 parked[WP__PARKING_MAX / 64]; /* a bit per worker */
 };
@@ -126,7 +127,7 @@ bool wp__parking_park(struct wp__parking *p, unsigned i);
 bool wp__parking_unpark(struct wp__parking *p, unsigned i);
 
 /*
- * Sleeps until woken: true, and it is active. As standby it returns false every WP__STANDBY_NS:
+ * Sleeps until woken: true, and it is active. As standby it returns false every standby_ns:
  * call wp__parking_tick.
  */
 bool wp__parking_sleep(struct wp__parking *p, unsigned i);

@@ -120,6 +120,10 @@ class arguments(unittest.TestCase):
                          '1..2..3', '1-4', 'a,b', '1e12', '1 2'):
                 self.assertIn(f"{option}: '{text}'", self.refused(option, text))
 
+    def test_refuses_malformed_profiles(self):
+        for text in ('', ',', 'eco,', ',eco', 'eco,,eco', 'ECO', 'eco ', 'unknown', 'x' * 99):
+            self.assertIn(f"--profile: '{text}'", self.refused('--profile', text))
+
     def test_refuses_unknown_workloads(self):
         for text in ('nonsense', 'queue_pair,nonsense', 'nonsense,queue_pair', '', 'queue_pair,,x'):
             self.assertIn('--list', self.refused('--filter', text))
@@ -145,7 +149,8 @@ class arguments(unittest.TestCase):
         result = run('--help')
         self.assertEqual((result.returncode, result.stderr), (0, ''))
         for option in ('list', 'filter', 'jobs', 'runs', 'producers', 'workers', 'batch',
-                       'segment-size', 'capacity', 'pin', 'quick', 'json', 'help', 'version'):
+                       'segment-size', 'profile', 'capacity', 'pin', 'quick', 'json', 'help',
+                       'version'):
             self.assertIn('--' + option, result.stdout)
         self.assertLessEqual(max(map(len, result.stdout.splitlines())), 100)
 
@@ -163,6 +168,18 @@ class arguments(unittest.TestCase):
         self.assertEqual([(c['producers'], c['workers']) for c in cases],
                          [(p, w) for p in (1, 2, 4, 5) for w in (1, 3)])
         self.assertEqual({(c['jobs'], c['capacity']) for c in cases}, {(1500, 1000)})
+
+
+    def test_each_profile_is_a_case(self):
+        result = run('--filter', 'pool_empty,queue_pair', '--jobs', '1000', '--runs', '1',
+                     '--producers', '1', '--workers', '1', '--profile', 'eco,latency,balanced',
+                     '--json', '-')
+        self.assertEqual(result.returncode, 0, result.stderr)
+        cases = [(r['workload'], r['params']['profile'])
+                 for r in json.loads(result.stdout)['results'][1:]]
+        self.assertEqual(cases, [('queue_pair', None), ('pool_empty', 'eco'),
+                                 ('pool_empty', 'latency'), ('pool_empty', 'balanced')])
+        self.assertIn('profile eco', result.stderr)
 
 
 class output(unittest.TestCase):

@@ -31,6 +31,8 @@ T_TEST(options, defaults)
 	t_assert_u64_eq(o.batch_max, 256);
 	t_assert_u64_eq(o.spin_ns, 50000);
 	t_assert_u64_eq(o.poll_gap_ns, 4000);
+	t_assert_u64_eq(o.standby_ns, 1000000);
+	t_assert_int_eq(o.profile, WP_PROFILE_BALANCED);
 	t_assert_u64_eq(o.batch_ns, 10000);
 	t_assert_u64_eq(o.stack_size, 0);
 	t_assert_u64_eq(o.shutdown_timeout, UINT64_C(30000000000));
@@ -64,6 +66,8 @@ T_TEST(options, filling_keeps_what_is_set)
 	o.batch_max = 17;
 	o.spin_ns = 19;
 	o.poll_gap_ns = 23;
+	o.standby_ns = 50001;
+	o.profile = WP_PROFILE_ECO;
 	o.batch_ns = 29;
 	o.stack_size = 1 << 20;
 	o.shutdown_timeout = 31;
@@ -123,7 +127,13 @@ T_TEST(options, ranges)
 	EXPECT_MOST(spin_ns, UINT64_C(1000000000));
 	EXPECT_MOST(poll_gap_ns, UINT64_C(1000000));
 	EXPECT_MOST(batch_ns, UINT64_C(1000000000));
+	EXPECT_MOST(standby_ns, UINT64_C(1000000000));
 	struct wp_options o = options();
+	o.standby_ns = 50000;
+	expect_fine(&o);
+	o.standby_ns--;
+	expect_fault(&o, "standby_ns");
+	o = options();
 	o.segment_size = 65536;
 	o.capacity = WP_CAPACITY_MAX;
 	expect_fine(&o);
