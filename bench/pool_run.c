@@ -125,11 +125,11 @@ static double submit_ns(const struct crew *crew)
 void pool_run(struct pool_run *run, struct bench_sample *sample)
 {
 	const struct bench_params *p = run->p;
-	struct wp_options options = pool_run_options(p);
+	struct wp_options options = run->options ? *run->options : pool_run_options(p);
 	struct crew crew;
 	uint64_t last_ns, end_ns;
 
-	options.timing = run->timing;
+	options.timing |= run->timing;
 	/* Not more than a run's own jobs: a run of ten jobs is to be short. */
 	run->warm = p->jobs < POOL_RUN_WARM ? p->jobs : POOL_RUN_WARM;
 	atomic_store_explicit(&run->producers_left, p->producers, memory_order_relaxed);

@@ -43,8 +43,9 @@ struct pool_run {
 	/* NULL, or called after the warm-up, to which it may add. */
 	void (*prepare)(struct pool_run *run);
 	pool_share_fn share;
-	bool timing;   /* options.timing */
-	uint64_t warm; /* jobs before the first of the region */
+	bool timing;                      /* options.timing */
+	const struct wp_options *options; /* NULL: those of the parameters */
+	uint64_t warm;                    /* jobs before the first of the region */
 	atomic_uint producers_left;
 	_Atomic uint64_t refused; /* submit calls that were told WP_EFULL */
 	alignas(BENCH_ALONE) atomic_bool all_submitted;

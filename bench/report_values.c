@@ -109,13 +109,19 @@ static void print_latency(const struct bench_result *result, FILE *out)
 	fputc('\n', out);
 }
 
+static bool is_latency(const struct bench_result *result)
+{
+	return result->runs != 0 && result->samples[0].value_count > 10 &&
+	       strcmp(result->samples[0].values[0].name, "due p50") == 0;
+}
+
 void report_values(const struct harness *h, FILE *out)
 {
 	const struct bench_workload *previous = NULL;
 
 	for (size_t i = 0; i < h->count; i++) {
 		const struct bench_result *result = &h->results[i];
-		bool latency = result->workload->rates != NULL;
+		bool latency = is_latency(result);
 
 		if (result->workload->kind != BENCH_VALUES || result->runs == 0)
 			continue;

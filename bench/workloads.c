@@ -19,7 +19,12 @@ extern const struct bench_workload bench_pool_timing;
 extern const struct bench_workload bench_pool_wait;
 extern const struct bench_workload bench_growth;
 extern const struct bench_workload bench_latency;
+extern const struct bench_workload bench_pacing;
+extern const struct bench_workload bench_unequal;
+extern const struct bench_workload bench_rescue;
+extern const struct bench_workload bench_rescue_cost;
 extern const struct bench_workload bench_first_job;
+extern const struct bench_workload bench_wakeup;
 extern const struct bench_workload bench_idle;
 extern const struct bench_workload bench_allocs;
 extern const struct bench_workload bench_queue_push;
@@ -72,7 +77,12 @@ const struct bench_workload *const bench_workloads[] = {
 	&bench_pool_wait,
 	&bench_growth,
 	&bench_latency,
+	&bench_pacing,
+	&bench_unequal,
+	&bench_rescue,
+	&bench_rescue_cost,
 	&bench_first_job,
+	&bench_wakeup,
 	&bench_idle,
 	&bench_allocs,
 	&bench_queue_push,

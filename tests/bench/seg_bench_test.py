@@ -41,7 +41,12 @@ WORKLOADS = {
     'pool_wait': ['--producers', '2', '--workers', '2'],
     'growth': [],
     'latency': ['--workers', '1'],
+    'pacing': [],
+    'unequal': ['--workers', '3'],
+    'rescue': ['--profile', 'eco'],
+    'rescue_cost': [],
     'first_job': ['--workers', '2'],
+    'wakeup': ['--workers', '3'],
     'idle': ['--workers', '3'],
     'allocs': ['--workers', '2'],
     'queue_push': ['--capacity', '100', '--segment-size', '7'],
@@ -385,6 +390,36 @@ class workloads(unittest.TestCase):
     def test_idle_sees_all_workers(self):
         for result in self.one('idle', '--workers', '3'):
             self.assertEqual(result['values']['threads']['max'], 3)
+
+
+    def test_latency_tells_its_cost_for_each_profile(self):
+        found = self.one('latency', '--profile', 'eco,latency')
+        self.assertEqual({r['params']['profile'] for r in found}, {'eco', 'latency'})
+        for result in found:
+            self.assertGreater(result['values']['CPU']['min'], 0)
+            self.assertGreaterEqual(result['values']['CPU']['median'],
+                                    result['values']['worker CPU']['min'])
+
+    def test_wakeup_sees_the_call_that_wakes(self):
+        for result in self.one('wakeup', jobs='4'):
+            if 'cannot count system calls here' in result['values']:
+                self.skipTest('this build or kernel cannot count')
+            for kind in ('empty', '1 us', '20 us'):
+                self.assertGreaterEqual(result['values'][kind + ': on average']['min'], 1)
+
+    def test_unequal_is_not_much_faster_than_the_ideal(self):
+        for result in self.one('unequal'):
+            values = result['values']
+            # Not at all, if jobs started in the very order of their arrival.
+            self.assertGreaterEqual(values['p99.9']['median'], values['ideal p99.9']['min'] / 2)
+            self.assertGreater(values['load']['median'], 0)
+
+    def test_rescue_counts_every_round(self):
+        for result in self.one('rescue', jobs='6'):
+            values = result['values']
+            self.assertEqual(values['rounds']['min'], 6)
+            self.assertLessEqual(values['within 20 ms']['max'], 6)
+            self.assertGreaterEqual(values['max']['max'], values['p50']['max'])
 
 
 def add_workload_tests():

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Jobs that a worker holds behind a long one are run by the other worker although that one waits
- * inside a job: by the handshake of engine/rescue.h, and by nobody else.
+ * inside a job: by the handshake of engine/rescue.h, and by nobody else. And a batch is done but
+ * for its long job, however long that is.
  */
 #include <stdlib.h>
 
@@ -69,4 +70,55 @@ T_TEST(pool_rescue, from_inside_a_job)
 	}
 	t_assert(scene.rescued);
 	pool_end(scene.pool);
+}
+
+/* ---- a batch with a long job ---- */
+
+#define SHORT_JOBS 63u
+
+struct company {
+	wp_atomic_u64 counter; /* of short jobs, over all rounds */
+	uint64_t enough;       /* of which all of this round have run */
+};
+
+/* Longer than any round: it ends when the short jobs have run, and they must not wait for it. */
+static int job_without_end(void *payload)
+{
+	const struct company *company = payload;
+	pool_until(wp_load_rlx_u64(&company->counter) >= company->enough);
+	return 0;
+}
+
+static void play_with(struct wp_pool *pool, struct company *company, unsigned place)
+{
+	struct wp_job jobs[SHORT_JOBS + 1];
+	company->enough = wp_load_rlx_u64(&company->counter) + SHORT_JOBS;
+	for (unsigned i = 0; i <= SHORT_JOBS; i++)
+		jobs[i] = i == place
+				  ? (struct wp_job){ .fn = job_without_end, .payload = company }
+				  : (struct wp_job){ .fn = count_fn, .payload = &company->counter };
+	t_assert_int_eq((int)wp_submit_batch(pool, jobs, SHORT_JOBS + 1), SHORT_JOBS + 1);
+	pool_wait(pool);
+}
+
+static void play_profile(enum wp_profile profile)
+{
+	struct wp_options o = WP_OPTIONS_INIT;
+	o.workers = 2;
+	o.profile = profile;
+	struct wp_pool *pool = pool_make(&o);
+	struct company company = { .enough = 0 };
+	for (unsigned round = 0; round < t_scaled(60); round++) {
+		if (round % 3)
+			pool_make_cheap(pool, &company.counter);
+		play_with(pool, &company, round % 2 ? 0 : round % (SHORT_JOBS + 1));
+	}
+	pool_end(pool);
+}
+
+T_TEST(pool_rescue, short_jobs_do_not_wait_for_a_long_one_of_their_batch)
+{
+	play_profile(WP_PROFILE_BALANCED);
+	play_profile(WP_PROFILE_LATENCY);
+	play_profile(WP_PROFILE_ECO);
 }
