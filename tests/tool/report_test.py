@@ -19,7 +19,8 @@ from harness import Skip, check, check_equal, run  # noqa: E402
 
 TREE = os.path.abspath(sys.argv[1])
 REPORT = os.path.join(TREE, 'tools', 'report')
-PARAMS = ('producers', 'workers', 'batch', 'segment_size', 'capacity', 'rate', 'jobs')
+PARAMS = ('producers', 'workers', 'batch', 'segment_size', 'capacity', 'rate', 'jobs',
+          'profile')
 
 
 def spread(median, width=0.05):
@@ -61,6 +62,10 @@ def everything():
         out.append(case('latency', workers=1, rate=rate, values={
             f'{start} {p}': ('ns', 300 * 2 ** i) for start in ('due', 'submit')
             for i, p in enumerate(('p50', 'p90', 'p99', 'p99.9', 'max'))}))
+    for profile, cpu in (('latency', 98), ('eco', 5)):
+        out += [case('latency', workers=1, rate=rate, profile=profile, values={
+            'due p50': ('ns', 3e4 / cpu), 'CPU': ('%', cpu * (1 + rate / 1e6))})
+            for rate in (1000, 10000, 1000000)]
     for k in (1, 16, 256):
         out += [case('queue_batch', 20 / k + 3, producers=1, workers=1, batch=k),
                 case('segment_size', 20 + 100 / k, producers=1, workers=1, segment_size=k)]
@@ -85,7 +90,7 @@ def everything():
 
 CHARTS = {'peers-pool-1x1', 'peers-pool-1x16', 'peers-queue-1x1', 'workers-empty', 'workers-cpu',
           'workers-io', 'submission', 'latency-due', 'latency-submit', 'batch', 'segment', 'growth',
-          'drain', 'overload-memory', 'overload-latency'}
+          'drain', 'overload-memory', 'overload-latency', 'profiles'}
 
 
 def write(name, content):
@@ -198,7 +203,7 @@ def says_what_is_missing():
     html, out = page_of(document([case('raw_limit', 2)]))
     check_equal(re.findall('<h3', html), [])
     check('Not in these files' in html and 'tools/bench-peers' in html)
-    check_equal(out.count('left out'), 8, out)
+    check_equal(out.count('left out'), 9, out)
 
 
 def a_workload_without_its_values():
@@ -235,6 +240,28 @@ def draws_pngs():
             head = file.read(24)
         check_equal(head[:8], b'\x89PNG\r\n\x1a\n', name)
         check(int.from_bytes(head[16:20], 'big') > 500, name)
+
+
+def draws_one_chart_alone():
+    results = write('in.json', document(everything()))
+    done = report('--chart', 'profiles', '-o', 'out', results)
+    if 'python3-matplotlib' in done.stderr:
+        raise Skip('no matplotlib')
+    check_equal((done.returncode, done.stdout), (0, 'out/profiles.png\n'), done.stderr)
+    check_equal(os.listdir('out'), ['profiles.png'])
+    done = report('--chart', 'nonsense', '-o', 'other', results)
+    check_equal((done.returncode, done.stdout), (2, ''))
+    check('latency-due' in done.stderr and 'profiles' in done.stderr, done.stderr)
+    check(not os.path.exists('other'))
+
+
+def profiles_do_not_get_into_other_charts():
+    html, _ = page_of(document(everything()))
+    picture = re.search(r'id="latency-due".*?</svg>', html, re.S).group()
+    check_equal(picture.count('class="line s'), 2 * 2, picture)
+    picture = re.search(r'id="profiles".*?</svg>', html, re.S).group()
+    for text in ('latency', 'eco', '1 k/s to 10 k/s', '1 M/s'):
+        check(f'>{text}<' in picture, text, picture)
 
 
 def without_matplotlib_the_page_is_written():
@@ -296,6 +323,7 @@ def refuses_files_that_cannot_be_read():
 
 def refuses_wrong_arguments():
     for arguments in ((), ('--nonsense', 'x'), ('--compare', 'x'), ('--compare', 'a', 'b', 'c'),
+                      ('--chart',), ('--chart', 'x', '--no-png', 'a'),
                       ('-o',)):
         done = report(*arguments)
         check_equal((done.returncode, len(done.stderr.splitlines())), (2, 1), done.stderr)

@@ -6,6 +6,8 @@ drawn from them, or none. A chart says what it shows in words; the two that draw
 nothing of workloads. MISSING tells which workload would bring a chart that is not there.
 """
 
+import math
+
 from .axis import ns, short
 from .load import Spread
 
@@ -14,10 +16,15 @@ LOG_BEYOND = 8
 
 
 class Series:
-    """A line: points (x, Spread). Dashed ones are ideals and limits, without spread."""
+    """A line: points (x, Spread). Dashed ones are ideals and limits, without spread.
 
-    def __init__(self, name, points, dashed=False):
+    `notes`, if there are any, has a text to stand beside each point, to the left for the first line
+    of a chart, to the right for the others.
+    """
+
+    def __init__(self, name, points, dashed=False, notes=None):
         self.name, self.points, self.dashed = name, points, dashed
+        self.notes = notes or []
 
 
 class Bar:
@@ -222,6 +229,43 @@ def latency(results):
     return charts
 
 
+def _notes(points, texts):
+    """A text for each point; points that lie together share one, the others have ''."""
+    notes, first = [], 0
+    for i, (x, spread) in enumerate(points):
+        near = notes and abs(math.log(x / points[first][0])) < 0.3 and \
+            abs(math.log(spread.median / points[first][1].median)) < 1.5
+        if near:
+            notes[first] = f'{texts[first]} to {texts[i]}'
+            notes.append('')
+        else:
+            first = i
+            notes.append(texts[i])
+    return notes
+
+
+def profiles(results):
+    """CPU time against latency: a line for each profile, a point for each rate."""
+    chart = Chart('profiles', 'Profiles: CPU time against latency',
+                  'An open loop, one worker. For each rate of jobs: how much CPU time the pool and '
+                  'the calls of wp_submit take together, as a share of one CPU, and the median '
+                  'from the moment a job was due to its start. To the left is cheap, down is fast.',
+                  'CPU time, % of one CPU, logarithmic', 'latency, median')
+    chart.x_log = True
+    for profile in results.profiles('latency'):
+        cases = [c for c in results.of('latency', profile=profile)
+                 if c.value('CPU') and c.value('CPU').median > 0
+                 and c.value('due p50') and c.value('due p50').median > 0]
+        workers = {c.params['workers'] for c in cases}
+        cases = sorted((c for c in cases if c.params['workers'] == min(workers)),
+                       key=lambda c: c.params['rate'] or 0)
+        if cases:
+            points = [(c.value('CPU').median, c.value('due p50')) for c in cases]
+            texts = [f'{_rate(c.params["rate"])}/s' for c in cases]
+            chart.series.append(Series(profile, points, notes=_notes(points, texts)))
+    return [chart] if chart.series else []
+
+
 def _rate(rate):
     if not rate:
         return '?'
@@ -308,6 +352,7 @@ SECTIONS = (
     ('I/O scaling', io_scaling, 'scale_io'),
     ('Submission overhead', submission, 'scale_empty, scale_cpu, scale_io, thread_*'),
     ('Latency', latency, 'latency'),
+    ('Profiles', profiles, 'latency (with --profile latency,balanced,eco)'),
     ('Sweeps', sweeps, 'pool_batch, queue_batch, segment_size, growth'),
     ('Collecting results', drains, 'drain_queue, drain_mutex'),
     ('Overload', overload, 'overload_pool, overload_thread'),

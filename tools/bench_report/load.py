@@ -42,6 +42,7 @@ class Case:
     def key(self):
         """What makes it the same case in another file; the number of jobs may differ."""
         parameters = tuple(self.params[name] for name in PARAMS if name != 'jobs')
+        parameters += (self.params['profile'],)
         if self.workload == 'growth':
             parameters += (self.params['jobs'],)
         # Not the library: its name has its version in it.
@@ -56,8 +57,7 @@ class Case:
         for name, unit in short.items():
             if self.params[name] is not None:
                 words.append(f'{self.params[name]}{unit}')
-        if self.loop:
-            words.append(self.loop)
+        words += [text for text in (self.params['profile'], self.loop) if text]
         if self.workload == 'growth':
             words.append(f'{self.params["jobs"]} jobs')
         return ' '.join(words)
@@ -76,9 +76,15 @@ class Results:
         self.notes = []
 
     def of(self, workload, **params):
-        """The cases of a workload that have these parameters."""
+        """The cases of a workload that have these parameters; without a profile unless asked."""
+        params.setdefault('profile', None)
         return [c for c in self.cases if c.workload == workload
                 and all(c.params[name] == value for name, value in params.items())]
+
+    def profiles(self, workload):
+        """The profiles that a workload was run with."""
+        return list(dict.fromkeys(c.params['profile'] for c in self.cases
+                                  if c.workload == workload and c.params['profile']))
 
     def add(self, other):
         """What is there already stays: the first file that has a case counts."""
@@ -121,6 +127,7 @@ def _params(raw, where):
         if value is not None:
             value = int(_number(value, f'{where}.{name}', 0))
         params[name] = value
+    params['profile'] = _text(raw, 'profile', where)
     return params
 
 

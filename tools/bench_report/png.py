@@ -46,6 +46,11 @@ def _lines(chart, plot):
                       markersize=5, capsize=2, elinewidth=1, linewidth=1.6, label=series.name,
                       transform=plot.transData + ScaledTranslation(
                           2.2 * aside / 72, 0, plot.figure.dpi_scale_trans))
+        for (at, spread), note in zip(series.points, series.notes):
+            left = colour == 0
+            plot.annotate(note, (at, spread.median), xytext=(-8 if left else 8, 5),
+                          textcoords='offset points', fontsize=8, color=COLOURS[colour],
+                          ha='right' if left else 'left')
     if chart.x_log:
         plot.set_xscale('log')
     if chart.y_log():

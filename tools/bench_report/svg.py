@@ -116,6 +116,12 @@ def _one_line(series, colour, px, py):
     out = [f'<polyline class="line {css}" points="{path}"/>']
     if series.dashed:
         return out
+    for (x, s), note in zip(series.points, series.notes):
+        if not note:
+            continue
+        left = colour == 0
+        out.append(_text(px(x) + (-8 if left else 8), py(s.median) - 6, note,
+                         'end' if left else 'start'))
     for x, s in series.points:
         if s.max > s.min:
             out.append(_line(px(x), py(s.min), px(x), py(s.max), f'whisker s{colour}'))
