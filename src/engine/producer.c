@@ -203,7 +203,7 @@ void wp__producer_commit(struct wp_producer *p, size_t n)
 {
 	wp__producer_enter(p);
 	n = check_reserved(p, n);
-	struct wp_job *jobs = n ? wp__single_slot(&p->end, p->reserved_at) : NULL;
+	struct wp_job *jobs = n ? wp__place_slot(&p->end.place, p->reserved_at) : NULL;
 	int pushed = 0;
 	if (n) {
 		take_references(jobs, n);
