@@ -229,6 +229,24 @@ static inline void wp__guard_let_go(struct wp__worker *w)
 		w->running->held--;
 }
 
+/*
+ * The same on a thread that may be no worker, or one of another pool: what is half done in this
+ * pool stays so, whoever's job gives up. What it returns goes to wp__guard_let_go_self.
+ */
+static inline struct wp__worker *wp__guard_hold_self(void)
+{
+	struct wp__worker *w = wp__self;
+	if (w)
+		wp__guard_hold(w);
+	return w;
+}
+
+static inline void wp__guard_let_go_self(struct wp__worker *w)
+{
+	if (w)
+		wp__guard_let_go(w);
+}
+
 /* A counter with one writer. Relaxed: it orders nothing. */
 static inline void wp__count(wp_atomic_u64 *counter, uint64_t n)
 {

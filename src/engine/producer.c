@@ -95,8 +95,11 @@ void wp__producer_check(struct wp_producer *p)
 
 int wp__producer_accept(struct wp_producer *p, int pushed, size_t n)
 {
-	if (pushed == WP__PUSHED_WAKE)
+	if (pushed == WP__PUSHED_WAKE) {
+		struct wp__worker *self = wp__guard_hold_self();
 		wp__lanes_wake(p->pool, p->lane);
+		wp__guard_let_go_self(self);
+	}
 	p->pool->metrics.inc_queued(p->pool->metrics_self, n);
 	return 0;
 }
@@ -121,8 +124,12 @@ bool wp__producer_make_room(struct wp_producer *p)
 /* Waits until there may be room. 0, WP_ECLOSED, WP_ETIMEDOUT. */
 static int wait_for_room(struct wp_producer *p, uint64_t deadline)
 {
-	if (!wp__self_in(p->pool))
-		return wp__room_wait(&p->lane->queue, deadline);
+	if (!wp__self_in(p->pool)) {
+		struct wp__worker *self = wp__guard_hold_self();
+		int error = wp__room_wait(&p->lane->queue, deadline);
+		wp__guard_let_go_self(self);
+		return error;
+	}
 	if (deadline != UINT64_MAX && wp__os_now_ns() >= deadline)
 		return WP_ETIMEDOUT;
 	(void)wp__producer_make_room(p);
@@ -151,7 +158,9 @@ ssize_t wp__producer_submit_batch(
 	wp__producer_enter(p);
 	while (accepted < n && error == 0) {
 		size_t count;
+		struct wp__worker *self = wp__guard_hold_self();
 		int pushed = wp__single_push_some(&p->end, jobs + accepted, n - accepted, &count);
+		wp__guard_let_go_self(self);
 		accepted += count;
 		if (pushed >= 0)
 			wp__producer_accept(p, pushed, count);
@@ -207,7 +216,9 @@ void wp__producer_commit(struct wp_producer *p, size_t n)
 	int pushed = 0;
 	if (n) {
 		take_references(jobs, n);
+		struct wp__worker *self = wp__guard_hold_self();
 		pushed = wp__single_commit(&p->end, n);
+		wp__guard_let_go_self(self);
 		p->reserved_at += n * WP__TICKET_ONE;
 		p->reserved -= n;
 	}

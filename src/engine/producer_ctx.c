@@ -27,7 +27,9 @@ static int push_in_ctx(
 	struct wp_producer *p, const struct wp_job *job, uint64_t deadline, int *ended)
 {
 	while (!(*ended = wp__ctx_err(job->ctx))) {
+		struct wp__worker *self = wp__guard_hold_self();
 		int pushed = wp__single_push(&p->end, job);
+		wp__guard_let_go_self(self);
 		if (pushed >= 0)
 			return wp__producer_accept(p, pushed, 1);
 		if (pushed != WP_EFULL || deadline == 0)
@@ -67,7 +69,9 @@ static int push_some_in_ctx(
 	*count = 0;
 	if (!part)
 		return *ended = next_ended;
+	struct wp__worker *self = wp__guard_hold_self();
 	int pushed = wp__single_push_some(&p->end, jobs, part, count);
+	wp__guard_let_go_self(self);
 	wp__submit_ctx_give_back(jobs + *count, part - *count);
 	return pushed < 0 ? pushed : wp__producer_accept(p, pushed, *count);
 }

@@ -26,12 +26,20 @@ WP_COLD int wp__count_rejected(struct wp_pool *pool, size_t n, int why)
 	return why;
 }
 
+/* Nobody else will. */
+static WP_COLD void wake_worker(struct wp_pool *pool)
+{
+	struct wp__worker *self = wp__guard_hold_self();
+	wp__worker_wake_for(pool, &pool->lane);
+	wp__guard_let_go_self(self);
+}
+
 /* A push has returned `pushed`: the rest of a submit of n jobs. */
 static inline int conclude(struct wp_pool *pool, int pushed, size_t n)
 {
 	if (wp_likely(pushed >= 0)) {
 		if (wp_unlikely(pushed == WP__PUSHED_WAKE))
-			wp__worker_wake_for(pool, &pool->lane);
+			wake_worker(pool);
 		pool->metrics.inc_queued(pool->metrics_self, n);
 		return 0;
 	}
@@ -43,7 +51,7 @@ int wp__submit_conclude(struct wp_pool *pool, int pushed, size_t n)
 	return conclude(pool, pushed, n);
 }
 
-/* ---- inside of a job of this pool ---- */
+/* ---- inside of a job ---- */
 
 void wp__submit_make_room(struct wp__worker *w)
 {
@@ -67,25 +75,51 @@ static WP_COLD int push_in_job(struct wp__worker *w, const struct wp_job *job, u
 	}
 }
 
+/* Of this pool or another one. */
+static WP_COLD int submit_in_job(struct wp_pool *pool, const struct wp_job *job, uint64_t deadline)
+{
+	struct wp__worker *w = wp__self;
+	if (w->pool == pool)
+		return conclude(pool, push_in_job(w, job, deadline), 1);
+	wp__guard_hold(w);
+	int pushed = wp__segqueue_push_until(&pool->lane, job, deadline);
+	wp__guard_let_go(w);
+	return conclude(pool, pushed, 1);
+}
+
 /* ---- one job ---- */
 
 int wp__submit(struct wp_pool *pool, const struct wp_job *job)
 {
-	struct wp__worker *w = wp__self_in(pool);
-	if (wp_unlikely(w != NULL))
-		return conclude(pool, push_in_job(w, job, UINT64_MAX), 1);
+	if (wp_unlikely(wp__self != NULL))
+		return submit_in_job(pool, job, UINT64_MAX);
 	return conclude(pool, wp__segqueue_push(&pool->lane, job), 1);
 }
 
 int wp__submit_until(struct wp_pool *pool, const struct wp_job *job, uint64_t deadline)
 {
-	struct wp__worker *w = wp__self_in(pool);
-	if (w)
-		return conclude(pool, push_in_job(w, job, deadline), 1);
+	if (wp__self)
+		return submit_in_job(pool, job, deadline);
 	return conclude(pool, wp__segqueue_push_until(&pool->lane, job, deadline), 1);
 }
 
 /* ---- many ---- */
+
+int wp__submit_push_some(struct wp_pool *pool, const struct wp_job *jobs, size_t n, size_t *count)
+{
+	struct wp__worker *self = wp__guard_hold_self();
+	int pushed = wp__segqueue_push_some(&pool->lane, jobs, n, count);
+	wp__guard_let_go_self(self);
+	return pushed;
+}
+
+static int wait_for_room(struct wp_pool *pool)
+{
+	struct wp__worker *self = wp__guard_hold_self();
+	int error = wp__room_wait(&pool->lane, UINT64_MAX);
+	wp__guard_let_go_self(self);
+	return error;
+}
 
 ssize_t wp__submit_batch(struct wp_pool *pool, const struct wp_job *jobs, size_t n, bool wait)
 {
@@ -94,15 +128,14 @@ ssize_t wp__submit_batch(struct wp_pool *pool, const struct wp_job *jobs, size_t
 	int error = 0;
 	while (accepted < n && error == 0) {
 		size_t count;
-		int pushed =
-			wp__segqueue_push_some(&pool->lane, jobs + accepted, n - accepted, &count);
+		int pushed = wp__submit_push_some(pool, jobs + accepted, n - accepted, &count);
 		if (pushed >= 0) {
 			conclude(pool, pushed, count);
 			accepted += count;
 		} else if (pushed == WP_EFULL && wait && w) {
 			wp__submit_make_room(w);
 		} else if (pushed == WP_EFULL && wait) {
-			error = wp__room_wait(&pool->lane, UINT64_MAX);
+			error = wait_for_room(pool);
 		} else {
 			error = pushed;
 		}
@@ -155,10 +188,11 @@ int wp__submit_wait(struct wp_pool *pool, const struct wp_job *job)
 	struct wp_job wrapper = wp__job_await(&awaited, job);
 	if (w)
 		return submit_wait_in_job(w, &awaited, &wrapper);
+	struct wp__worker *self = wp__guard_hold_self(); /* as in submit_wait_in_job */
 	int error = job->ctx ? wp__submit_in_ctx(pool, &wrapper, UINT64_MAX)
 			     : wp__submit(pool, &wrapper);
-	if (error)
-		return error;
-	wp__latch_wait(&awaited.done);
-	return awaited.result;
+	if (!error)
+		wp__latch_wait(&awaited.done);
+	wp__guard_let_go_self(self);
+	return error ? error : awaited.result;
 }

@@ -31,6 +31,9 @@ int wp__submit_wait(struct wp_pool *pool, const struct wp_job *job);
 /* A push of n jobs has returned `pushed`: counts it, wakes a worker. 0 or the error. */
 int wp__submit_conclude(struct wp_pool *pool, int pushed, size_t n);
 
+/* wp__segqueue_push_some, held. */
+int wp__submit_push_some(struct wp_pool *pool, const struct wp_job *jobs, size_t n, size_t *count);
+
 /* Refuses n jobs. */
 void wp__submit_reject(struct wp_pool *pool, size_t n, enum wp__reject reason, int why);
 

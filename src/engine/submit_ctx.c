@@ -26,11 +26,13 @@ static void wake_producers(void *lane, int err)
 void wp__submit_ctx_wait(struct wp__segqueue *lane, struct wp_ctx *ctx, uint64_t deadline)
 {
 	struct wp_ctx_callback callback;
-	if (wp__ctx_on_cancel(ctx, &callback, wake_producers, lane))
-		return;
-	(void)wp__room_wait_unless(
-		lane, ctx ? &ctx->state : NULL, wp_min_u64(deadline, wp__ctx_deadline(ctx)));
-	(void)wp__ctx_remove(&callback);
+	struct wp__worker *self = wp__guard_hold_self();
+	if (!wp__ctx_on_cancel(ctx, &callback, wake_producers, lane)) {
+		(void)wp__room_wait_unless(lane, ctx ? &ctx->state : NULL,
+			wp_min_u64(deadline, wp__ctx_deadline(ctx)));
+		(void)wp__ctx_remove(&callback);
+	}
+	wp__guard_let_go_self(self);
 }
 
 /* The lane was full: helps or waits. */
@@ -53,6 +55,7 @@ int wp__submit_in_ctx(struct wp_pool *pool, const struct wp_job *job, uint64_t d
 	if (wp__is_forked(pool))
 		return WP_EFORKED;
 	wp__ctx_ref(ctx, 1);
+	struct wp__worker *self = wp__guard_hold_self();
 	while (!(ended = wp__ctx_err(ctx))) {
 		pushed = wp__segqueue_push_until(&pool->lane, job, 0);
 		if (pushed != WP_EFULL || deadline == 0)
@@ -64,14 +67,12 @@ int wp__submit_in_ctx(struct wp_pool *pool, const struct wp_job *job, uint64_t d
 		get_room(pool, ctx, deadline);
 		waited = true;
 	}
-	if (!ended && pushed >= 0) /* the job may be over already, and its reference gone */
-		return wp__submit_conclude(pool, pushed, 1);
-	wp__ctx_unref(ctx, 1);
-	if (!ended)
-		return wp__submit_conclude(pool, pushed, 1);
-	if (waited)
+	if (ended || pushed < 0) /* else the job may be over already, and its reference gone */
+		wp__ctx_unref(ctx, 1);
+	if (ended && waited)
 		wp__segqueue_offer_room(&pool->lane);
-	return wp__submit_ctx_refuse(pool, 1, ended);
+	wp__guard_let_go_self(self);
+	return ended ? wp__submit_ctx_refuse(pool, 1, ended) : wp__submit_conclude(pool, pushed, 1);
 }
 
 /* ---- many ---- */
@@ -121,7 +122,7 @@ ssize_t wp__submit_batch_in_ctx(
 		if (!part)
 			break;
 		size_t count;
-		int pushed = wp__segqueue_push_some(&pool->lane, rest, part, &count);
+		int pushed = wp__submit_push_some(pool, rest, part, &count);
 		wp__submit_ctx_give_back(rest + count, part - count);
 		if (pushed >= 0) {
 			wp__submit_conclude(pool, pushed, count);
