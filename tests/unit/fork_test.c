@@ -348,7 +348,8 @@ T_TEST(fork, producers)
 				child_check(wp_producer_try_submit(p[i], &job) == WP_EFORKED);
 				child_check(wp_producer_submit_batch(p[i], jobs, 2) == WP_EFORKED);
 				child_check(wp_producer_submit_job(p[i], &in_ctx) == WP_EFORKED);
-				child_check(wp_producer_submit_batch(p[i], &in_ctx, 1) == WP_EFORKED);
+				child_check(
+					wp_producer_submit_batch(p[i], &in_ctx, 1) == WP_EFORKED);
 			}
 			wp_producer_close(p[round % 3]);
 			if (round % 2)
