@@ -53,8 +53,10 @@ static bool cut(struct span *rest, char end, struct span *part)
 	const char *found = rest->length ? memchr(rest->at, end, rest->length) : NULL;
 	part->at = rest->at;
 	part->length = found ? (size_t)(found - rest->at) : rest->length;
-	rest->at = found ? found + 1 : NULL;
-	rest->length -= found ? part->length + 1 : part->length;
+	if (found)
+		*rest = (struct span){ found + 1, rest->length - part->length - 1 };
+	else
+		*rest = (struct span){ NULL, 0 };
 	return true;
 }
 
