@@ -77,6 +77,8 @@ void soak_open(struct soak_arena *arena)
 	wp_store_rlx_u32(&arena->slots, 0);
 	wp_store_rlx_u32(&arena->enough, 0);
 	wp_store_rlx_u32(&arena->gone, 0);
+	wp_store_rlx_u32(&arena->deaths, SOAK_DEATHS);
+	memset(arena->last_ran, 0, sizeof(arena->last_ran));
 	wp_add_rlx_u64(&arena->rounds, 1);
 }
 
@@ -84,7 +86,7 @@ void soak_open(struct soak_arena *arena)
 
 struct sums {
 	struct fingerprint book[SOAK_BOOKS];
-	uint64_t failed, handled, refused;
+	uint64_t count[SOAK_KINDS];
 };
 
 static void expect(struct soak_arena *arena, const char *what, uint64_t actual, uint64_t expected)
@@ -98,8 +100,8 @@ static void show(const char *what, unsigned n, const uint64_t *ids)
 {
 	for (unsigned i = 0; i < n; i++)
 		soak_complain("%s: job %llu of thread %u, depth %u", what,
-			(unsigned long long)(ids[i] & ((UINT64_C(1) << 35) - 1)),
-			soak_slot_of(ids[i]), soak_depth_of(ids[i]));
+			(unsigned long long)soak_sequence_of(ids[i]), soak_slot_of(ids[i]),
+			soak_depth_of(ids[i]));
 }
 
 /* Where more than one book misses a job, only one of them adds it to the totals. */
@@ -128,40 +130,99 @@ static void sum_up(struct soak_arena *arena, struct sums *sums)
 		struct soak_slot *slot = &arena->slot[i];
 		for (unsigned b = 0; b < SOAK_BOOKS; b++)
 			fp_join(&sums->book[b], &slot->book[b]);
-		sums->failed += slot->failed;
-		sums->handled += slot->handled;
-		sums->refused += slot->refused;
+		for (unsigned k = 0; k < SOAK_KINDS; k++)
+			sums->count[k] += slot->count[k];
 	}
 }
 
+/* How all accepted jobs of a round ended. */
+struct ends {
+	uint64_t accepted, completed, failed, panicked, cancelled, dropped;
+};
+
+static struct ends ends_of(const struct sums *sums)
+{
+	const struct fingerprint *book = sums->book;
+	struct ends e = {
+		.accepted = fp_count(&book[SOAK_ACCEPTED]) + fp_count(&book[SOAK_BARE_ACCEPTED]),
+		.failed = sums->count[SOAK_FAILED],
+		.panicked = sums->count[SOAK_PANICKED],
+		.cancelled = fp_count(&book[SOAK_CANCELLED]),
+		.dropped = fp_count(&book[SOAK_DROPPED]),
+	};
+	e.completed =
+		fp_count(&book[SOAK_RAN]) + fp_count(&book[SOAK_BARE_RAN]) - e.failed - e.panicked;
+	return e;
+}
+
+/*
+ * A context may end between the moment when the pool looks at it, and drops the job, and the
+ * cleanup, which looks again: where jobs are dropped only the sum is certain, and on which side a
+ * job may be.
+ */
+static void check_skipped(struct soak_arena *arena, const char *what, const struct ends *e,
+	uint64_t cancelled, uint64_t dropped)
+{
+	if (cancelled + dropped != e->cancelled + e->dropped || dropped < e->dropped ||
+		(!arena->stops && dropped))
+		soak_complain("%s: %llu cancelled and %llu dropped, not %llu and %llu: %s", what,
+			(unsigned long long)cancelled, (unsigned long long)dropped,
+			(unsigned long long)e->cancelled, (unsigned long long)e->dropped,
+			arena->what);
+}
+
 /* What the pool says about itself. */
-static void check_accounts(struct soak_arena *arena, const struct sums *sums,
+static void check_accounts(struct soak_arena *arena, const struct ends *e,
 	const struct wp_stop_report *report, const struct wp_stats *stats,
 	const struct wp_metrics_counters *counters)
 {
-	uint64_t accepted =
-		fp_count(&sums->book[SOAK_ACCEPTED]) + fp_count(&sums->book[SOAK_BARE_ACCEPTED]);
-	uint64_t dropped = fp_count(&sums->book[SOAK_DROPPED]), ran = accepted - dropped;
-	expect(arena, "on_error was called", sums->handled, sums->failed);
 	if (report) {
-		expect(arena, "report.completed", report->completed, ran - sums->failed);
-		expect(arena, "report.dropped", report->dropped, dropped);
-		expect(arena, "report.failed", report->failed, sums->failed);
+		expect(arena, "report.completed", report->completed, e->completed);
+		expect(arena, "report.failed", report->failed, e->failed);
+		expect(arena, "report.panicked", report->panicked, e->panicked);
 		expect(arena, "report.running", report->running, 0);
+		check_skipped(arena, "report", e, report->cancelled, report->dropped);
 	}
 	if (stats) {
-		expect(arena, "stats.submitted", stats->submitted, accepted);
-		expect(arena, "stats.completed", stats->completed, ran - sums->failed);
-		expect(arena, "stats.failed", stats->failed, sums->failed);
-		expect(arena, "stats.dropped", stats->dropped, dropped);
+		expect(arena, "stats.submitted", stats->submitted, e->accepted);
+		expect(arena, "stats.completed", stats->completed, e->completed);
+		expect(arena, "stats.failed", stats->failed, e->failed);
+		expect(arena, "stats.panicked", stats->panicked, e->panicked);
 		expect(arena, "stats.queued", stats->queued, 0);
 		expect(arena, "stats.running", stats->running, 0);
+		expect(arena, "stats.handler_panics", stats->handler_panics, 0);
+		check_skipped(arena, "stats", e, stats->cancelled, stats->dropped);
 	}
 	if (counters) {
 		struct wp_metrics_snapshot snapshot;
 		wp_metrics_read(counters, &snapshot);
-		expect(arena, "metrics: executed", snapshot.executed, ran);
+		expect(arena, "metrics: executed", snapshot.executed,
+			e->completed + e->failed + e->panicked);
 		expect(arena, "metrics: queued", (uint64_t)snapshot.queued, 0);
+	}
+}
+
+/* A pool's round: its books against each other, and against what it says. */
+static void settle_pool(struct soak_arena *arena, struct sums *sums,
+	const struct wp_stop_report *report, const struct wp_stats *stats,
+	const struct wp_metrics_counters *counters)
+{
+	struct fingerprint *book = sums->book;
+	struct ends e = ends_of(sums);
+	if (e.dropped && !arena->stops)
+		soak_complain("%llu jobs dropped and nobody stopped: %s",
+			(unsigned long long)e.dropped, arena->what);
+	compare(arena, "cleaned up", &book[SOAK_ACCEPTED], &book[SOAK_CLEANED], NULL);
+	expect(arena, "on_error was called", sums->count[SOAK_HANDLED], e.failed + e.panicked);
+	check_accounts(arena, &e, report, stats, counters);
+	struct soak_totals *totals = &arena->totals;
+	totals->completed += e.completed;
+	totals->cancelled += e.cancelled;
+	totals->dropped += e.dropped;
+	if (stats) {
+		totals->parks += stats->parks;
+		totals->rescues += stats->rescues;
+		totals->replaced += stats->workers_replaced;
 	}
 }
 
@@ -172,18 +233,16 @@ void soak_settle(struct soak_arena *arena, const struct wp_stop_report *report,
 	sum_up(arena, &sums);
 	struct fingerprint *book = sums.book;
 	struct soak_totals *totals = &arena->totals;
-	uint64_t dropped = fp_count(&book[SOAK_DROPPED]);
-	if (dropped && !arena->stops)
-		soak_complain("%llu jobs dropped and nobody stopped: %s",
-			(unsigned long long)dropped, arena->what);
 	if (arena->pool)
-		compare(arena, "cleaned up", &book[SOAK_ACCEPTED], &book[SOAK_CLEANED], NULL);
+		settle_pool(arena, &sums, report, stats, counters);
+	else
+		totals->popped += fp_count(&book[SOAK_RAN]);
 	fp_join(&book[SOAK_RAN], &book[SOAK_DROPPED]);
-	compare(arena, "run or dropped", &book[SOAK_ACCEPTED], &book[SOAK_RAN], &totals->found);
+	fp_join(&book[SOAK_RAN], &book[SOAK_CANCELLED]);
+	compare(arena, "run, cancelled or dropped", &book[SOAK_ACCEPTED], &book[SOAK_RAN],
+		&totals->found);
 	compare(arena, "run, without a cleanup", &book[SOAK_BARE_ACCEPTED], &book[SOAK_BARE_RAN],
 		&totals->found);
-	if (arena->pool)
-		check_accounts(arena, &sums, report, stats, counters);
 
 	uint64_t strays = wp_swap_rlx_u64(&arena->strays, 0);
 	if (strays) {
@@ -192,9 +251,8 @@ void soak_settle(struct soak_arena *arena, const struct wp_stop_report *report,
 			(unsigned long long)strays, arena->what);
 	}
 	totals->accepted += fp_count(&book[SOAK_ACCEPTED]) + fp_count(&book[SOAK_BARE_ACCEPTED]);
-	totals->dropped += dropped;
-	totals->failed += sums.failed;
-	totals->refused += sums.refused;
+	for (unsigned k = 0; k < SOAK_KINDS; k++)
+		totals->count[k] += sums.count[k];
 	totals->nested += wp_swap_rlx_u64(&arena->nested, 0);
 	totals->events += wp_swap_rlx_u64(&arena->events, 0);
 }

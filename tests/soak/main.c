@@ -239,10 +239,16 @@ static struct soak_totals add_up(void)
 		sum.pools += t->pools;
 		sum.queues += t->queues;
 		sum.accepted += t->accepted;
+		sum.popped += t->popped;
+		sum.completed += t->completed;
+		sum.cancelled += t->cancelled;
 		sum.dropped += t->dropped;
-		sum.refused += t->refused;
-		sum.failed += t->failed;
 		sum.nested += t->nested;
+		sum.parks += t->parks;
+		sum.rescues += t->rescues;
+		sum.replaced += t->replaced;
+		for (unsigned k = 0; k < SOAK_KINDS; k++)
+			sum.count[k] += t->count[k];
 		sum.events += t->events;
 		sum.found.lost += t->found.lost;
 		sum.found.duplicated += t->found.duplicated;
@@ -321,23 +327,49 @@ static void show_drift(unsigned laps)
 		soak_complain("threads or files are left over");
 }
 
+#define U(n) ((unsigned long long)(n))
+
+/* Each accepted job came to one end. */
+static void show_ends(const struct soak_totals *t)
+{
+	uint64_t ends[] = { t->completed, t->count[SOAK_FAILED], t->count[SOAK_PANICKED],
+		t->cancelled, t->dropped, t->popped };
+	static const char *const names[] = { "completed", "failed", "panicked", "cancelled",
+		"dropped by a stop", "taken from a bare queue" };
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		printf("%14llu %s\n", U(ends[i]), names[i]);
+		sum += ends[i];
+	}
+	if (sum != t->accepted)
+		soak_complain(
+			"%llu jobs were accepted and %llu came to an end", U(t->accepted), U(sum));
+}
+
 static void show_jobs(const struct soak_totals *t, uint64_t ns)
 {
 	double seconds = (double)ns * 1e-9;
+	const uint64_t *n = t->count;
 	printf("%.0f s, %.0f s of processor time\n", seconds, cpu_seconds());
-	printf("jobs        %llu accepted (%.0f a second), %llu of them dropped by a stop, %llu "
-	       "failed\n            %llu refused, %llu calls from inside a job\n",
-		(unsigned long long)t->accepted, (double)t->accepted / seconds,
-		(unsigned long long)t->dropped, (unsigned long long)t->failed,
-		(unsigned long long)t->refused, (unsigned long long)t->nested);
-	printf("rounds      %llu pools, %llu queues\n", (unsigned long long)t->pools,
-		(unsigned long long)t->queues);
+	printf("jobs        %llu accepted (%.0f a second), all of them\n", U(t->accepted),
+		(double)t->accepted / seconds);
+	show_ends(t);
+	printf("refused     %llu, and %llu by a commit; %llu calls from inside a job\n",
+		U(n[SOAK_REFUSED]), U(n[SOAK_BOUNCED]), U(t->nested));
+	printf("gave up     %llu ended their thread, %llu by a contained fault\n", U(n[SOAK_ENDED]),
+		U(n[SOAK_FAULTED]));
+	printf("producers   %llu opened; %llu jobs by their lanes, %llu of them committed\n",
+		U(n[SOAK_LANES]), U(n[SOAK_BY_LANE]), U(n[SOAK_COMMITTED]));
+	printf("contexts    %llu made, %llu cancels, %llu callbacks called\n", U(n[SOAK_CONTEXTS]),
+		U(n[SOAK_CANCELS]), U(n[SOAK_TOLD]));
+	printf("workers     parked %llu times, rescued %llu batches, %llu replaced\n", U(t->parks),
+		U(t->rescues), U(t->replaced));
+	printf("rounds      %llu pools, %llu queues\n", U(t->pools), U(t->queues));
 	for (unsigned m = 0; m < 7; m++)
-		printf("            %llu %s\n", (unsigned long long)t->by_manner[m],
-			soak_manners[m]);
-	printf("events      %llu\n", (unsigned long long)t->events);
-	printf("lost        %llu\n", (unsigned long long)t->found.lost);
-	printf("duplicated  %llu\n", (unsigned long long)t->found.duplicated);
+		printf("            %llu %s\n", U(t->by_manner[m]), soak_manners[m]);
+	printf("events      %llu\n", U(t->events));
+	printf("lost        %llu\n", U(t->found.lost));
+	printf("duplicated  %llu\n", U(t->found.duplicated));
 }
 
 static void show_stress(struct soak_stress *stress)

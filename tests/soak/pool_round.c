@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One pool from its creation to its end, with random options, used and ended in every way. */
 #include "soak.h"
+#include "../support/t.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,6 +60,7 @@ static void draw_options(struct round *r, struct wp__rng *rng)
 	o->name = "soak";
 	o->workers = (unsigned)wp__rng_below(rng, soak_log_uniform(rng, 0, 5) + 1);
 	o->capacity = ONE_OF(rng, 0, 1, 2, 3, 7, 64, 100, 1000, 1024, 4096, 65536);
+	o->producer_capacity = ONE_OF(rng, 0, 0, 1, 2, 5, 64, 1000);
 	o->segment_size = (uint32_t)ONE_OF(rng, 0, 1, 2, 3, 5, 64, 256, 1000, 4096);
 	o->segment_count = (uint32_t)ONE_OF(rng, 0, 0, 1, 4);
 	o->pool_capacity = (uint32_t)ONE_OF(rng, 0, 0, 1, 3);
@@ -67,10 +69,15 @@ static void draw_options(struct round *r, struct wp__rng *rng)
 	o->batch_max = (uint32_t)ONE_OF(rng, 0, 0, 1, 2, 16, 256);
 	o->spin_ns = ONE_OF(rng, 0, 0, 1, 1000, 1000000);
 	o->poll_gap_ns = ONE_OF(rng, 0, 0, 1, 100000);
+	o->standby_ns = ONE_OF(rng, 0, 0, 50000, 20000000);
+	o->profile = (enum wp_profile)wp__rng_below(rng, 3);
 	o->batch_ns = ONE_OF(rng, 0, 0, 1, 1000000);
 	o->stack_size = (size_t)ONE_OF(rng, 0, 262144);
 	/* A destroy drains all: nothing is dropped, however slow the machine is. */
 	o->shutdown_timeout = UINT64_C(600000000000);
+	/* A sanitizer has handlers of its own for faults. */
+	o->contain_faults = !T_SANITIZED && wp__rng_below(rng, 4) == 0;
+	r->arena->contains = o->contain_faults;
 	o->on_error = soak_on_error;
 	o->on_error_self = r->arena;
 	o->on_event = on_event;
@@ -111,6 +118,7 @@ static void produce(struct round *r, struct soak_slot *slot)
 			if (!soak_submit_some(slot, 0, true))
 				return;
 		soak_breathe();
+		soak_cancel_some(slot);
 		if (pause > 1000)
 			wp__os_sleep(wp__rng_below(&slot->rng, pause));
 		if (wp__rng_below(&slot->rng, 64) == 0) {
@@ -123,7 +131,11 @@ static void produce(struct round *r, struct soak_slot *slot)
 static void *producer(void *arg)
 {
 	struct round *r = arg;
-	produce(r, soak_slot_here(r->arena));
+	struct soak_slot *slot = soak_slot_here(r->arena);
+	produce(r, slot);
+	/* Or it is given up when the pool is gone. */
+	if (wp__rng_below(&slot->rng, 2))
+		soak_lane_close(slot);
 	return NULL;
 }
 
@@ -134,10 +146,12 @@ static void *meddler(void *arg)
 	struct soak_slot *slot = soak_slot_here(r->arena);
 	while (!wp_load_rlx_u32(&r->arena->enough)) {
 		struct wp_stats stats = WP_STATS_INIT;
-		int error = wp_pool_wait(
-			r->arena->pool, wp_after_ns(soak_log_uniform(&slot->rng, 0, 24)));
-		if (error && error != WP_ETIMEDOUT)
+		struct wp_ctx *ctx = wp__rng_below(&slot->rng, 2) ? soak_branch(slot) : NULL;
+		int error = wp_pool_wait_ctx(
+			r->arena->pool, ctx, wp_after_ns(soak_log_uniform(&slot->rng, 0, 24)));
+		if (error && error != WP_ETIMEDOUT && !(ctx && soak_is_end(error, ctx)))
 			soak_complain("wp_pool_wait returned %d: %s", error, r->arena->what);
+		soak_cancel_some(slot);
 		if (wp_pool_stats(r->arena->pool, &stats) || stats.workers_alive > WP_WORKERS_MAX ||
 			stats.completed + stats.failed + stats.panicked + stats.cancelled +
 					stats.dropped + stats.queued + stats.running !=
@@ -190,8 +204,9 @@ static void lose_patience(struct round *r, struct wp__rng *rng)
 {
 	for (unsigned i = 0; i < 3; i++) {
 		uint64_t deadline = wp_after_ns(soak_log_uniform(rng, 0, 22));
-		int error = wp_pool_shutdown(r->arena->pool, deadline, &r->report[0]);
-		if (error && error != WP_EFORCED)
+		struct wp_ctx *ctx = i ? r->arena->branch[0] : NULL;
+		int error = wp_pool_shutdown_ctx(r->arena->pool, ctx, deadline, &r->report[0]);
+		if (error && error != WP_EFORCED && !(ctx && soak_is_end(error, ctx)))
 			soak_complain("wp_pool_shutdown returned %d: %s", error, r->arena->what);
 	}
 	expect_result(r, "wp_pool_stop", wp_pool_stop(r->arena->pool, &r->report[0]), 0);
@@ -261,9 +276,11 @@ void soak_pool_round(struct soak_arena *arena)
 	soak_open(arena);
 	draw_options(r, &arena->rng);
 	describe(r);
+	soak_contexts_open(arena);
 	int error = wp_pool_create(&arena->pool, &r->options);
 	if (error) {
 		soak_complain("wp_pool_create returned %d: %s", error, arena->what);
+		soak_contexts_close(arena);
 		return;
 	}
 	play(r, &arena->rng);
@@ -272,6 +289,9 @@ void soak_pool_round(struct soak_arena *arena)
 	if (reported && wp_pool_stats(arena->pool, &stats))
 		soak_complain("wp_pool_stats failed: %s", arena->what);
 	wp_pool_destroy(arena->pool);
+	for (uint32_t i = 0; i < wp_load_rlx_u32(&arena->slots); i++)
+		soak_lane_close(&arena->slot[i]);
+	soak_contexts_close(arena);
 	soak_settle(arena, reported ? &r->report[0] : NULL, reported ? &stats : NULL,
 		r->options.metrics ? &r->counters : NULL);
 	arena->pool = NULL;

@@ -54,7 +54,7 @@ static void push_burst(struct soak_slot *slot)
 	size_t in = push_somehow(slot, jobs, n);
 	for (size_t i = 0; i < in; i++)
 		fp_add(&slot->book[SOAK_ACCEPTED], ids[i]);
-	slot->refused += n - in;
+	slot->count[SOAK_REFUSED] += n - in;
 }
 
 static void *producer(void *arg)
@@ -78,7 +78,7 @@ static void *producer(void *arg)
 static void take(struct soak_slot *slot, const struct wp_job *job)
 {
 	uint64_t id = (uint64_t)(uintptr_t)job->payload;
-	uint64_t sequence = id & ((UINT64_C(1) << 35) - 1);
+	uint64_t sequence = soak_sequence_of(id);
 	if (job->fn != soak_run_job || job->cleanup != soak_clean_job || job->ctx ||
 		soak_arena_of(id) != slot->arena->number || soak_slot_of(id) >= SOAK_SLOTS) {
 		soak_complain("a torn job: %s", slot->arena->what);

@@ -5,7 +5,11 @@
  * Time is divided into laps. In each lap some arenas, each with a thread of its own, run one round
  * after the other. A round makes a pool with random options (or a bare queue), lets producers,
  * jobs and meddlers use it in every way there is, ends it in one of several manners, and settles
- * its ledger: every job that was accepted ran or was dropped, once, and was cleaned up once.
+ * its ledger:
+ *
+ *     accepted = completed + failed + panicked + cancelled + dropped,  each cleaned up once
+ *
+ * Jobs give up, end their threads, and have contexts that end; producers come and go with lanes.
  * Meanwhile the stressor, another process, stops single threads wherever they are, moves them
  * between processors and takes their priority away. Between two laps nothing runs: then memory is
  * measured, and the gauge measures latency under a load that is always the same.
@@ -36,6 +40,8 @@
 #define SOAK_ARENAS    3u
 #define SOAK_SLOTS     128u
 #define SOAK_DEPTH_MAX 3u
+#define SOAK_BRANCHES  3u  /* contexts that all threads of a round share, besides their root */
+#define SOAK_DEATHS    24u /* threads that the jobs of a round may end: each costs a slot */
 
 static inline unsigned soak_arena_of(uint64_t id)
 {
@@ -57,11 +63,35 @@ static inline unsigned soak_slot_of(uint64_t id)
 	return (unsigned)(id >> 35 & 0xff);
 }
 
-/* What the job returns: one in 16 fails. */
-static inline int soak_result_of(uint64_t id)
+static inline uint64_t soak_sequence_of(uint64_t id)
+{
+	return id & ((UINT64_C(1) << 35) - 1);
+}
+
+/* One in 512 gives up: it panics, ends its thread, or faults; where it cannot, it panics. */
+enum soak_fate { SOAK_RETURNS, SOAK_PANICS, SOAK_ENDS_ITS_THREAD, SOAK_FAULTS };
+
+static inline enum soak_fate soak_fate_of(uint64_t id)
+{
+	uint64_t dice = fp_mix(id, 2);
+	if (dice % 512)
+		return SOAK_RETURNS;
+	dice = dice / 512 % 16;
+	return dice == 0 ? SOAK_ENDS_ITS_THREAD : dice == 1 ? SOAK_FAULTS : SOAK_PANICS;
+}
+
+/* What the job returns, or gives to wp_panic: one in 16 fails. */
+static inline int soak_code_of(uint64_t id)
 {
 	uint64_t dice = fp_mix(id, 1);
-	return dice % 16 == 0 ? 1 + (int)(dice >> 8 & 63) : 0;
+	bool fails = dice % 16 == 0 || soak_fate_of(id) != SOAK_RETURNS;
+	return fails ? 1 + (int)(dice >> 8 & 63) : 0;
+}
+
+/* What wp_submit_wait returns when the job has run. */
+static inline int soak_result_of(uint64_t id)
+{
+	return soak_fate_of(id) == SOAK_RETURNS ? soak_code_of(id) : WP_EPANIC;
 }
 
 /* ---- the books of a round ---- */
@@ -69,11 +99,30 @@ static inline int soak_result_of(uint64_t id)
 enum soak_book {
 	SOAK_ACCEPTED, /* jobs with a cleanup: a submit call took them */
 	SOAK_RAN,
-	SOAK_DROPPED, /* cleaned up without having run */
+	SOAK_DROPPED,   /* cleaned up without having run */
+	SOAK_CANCELLED, /* the same, and its context had ended */
 	SOAK_CLEANED,
 	SOAK_BARE_ACCEPTED, /* jobs without a cleanup, in rounds that no stop ends */
 	SOAK_BARE_RAN,
 	SOAK_BOOKS
+};
+
+/* What is only counted. */
+enum soak_kind {
+	SOAK_FAILED,    /* jobs that returned something else than 0 */
+	SOAK_PANICKED,  /* jobs that gave up, in one way or other */
+	SOAK_ENDED,     /* of these, by ending their thread */
+	SOAK_FAULTED,   /* of these, by a contained fault */
+	SOAK_HANDLED,   /* jobs that on_error was told of */
+	SOAK_REFUSED,   /* jobs that no submit call took */
+	SOAK_LANES,     /* producers that were opened */
+	SOAK_BY_LANE,   /* jobs that a producer's lane took */
+	SOAK_COMMITTED, /* of these, by reserve and commit */
+	SOAK_BOUNCED,   /* jobs that were refused by a commit, since the pool had been closed */
+	SOAK_CONTEXTS,  /* that were made */
+	SOAK_CANCELS,   /* calls of wp_ctx_cancel */
+	SOAK_TOLD,      /* callbacks that were called */
+	SOAK_KINDS
 };
 
 struct soak_arena;
@@ -83,16 +132,25 @@ struct soak_slot {
 	unsigned number, round;
 	uint64_t sequence;
 	struct wp__rng rng;
-	uint64_t last_ran;        /* id of the job that has just returned on this thread; 0: none */
-	uint64_t failed, handled; /* jobs that returned non-zero; those that on_error was told of */
-	uint64_t refused;         /* jobs that no submit call took */
+	uint64_t count[SOAK_KINDS];
 	uint64_t next[SOAK_SLOTS]; /* queue rounds: 1 + the last sequence number by slot */
+	wp_atomic_u64 awaited; /* id of the job that this thread waits for; 0 when that is over */
+	struct wp_producer *lane; /* of its own, or NULL */
+	bool committing;          /* inside of wp_producer_commit, */
+	uint64_t bounced;         /* which has cleaned up so many jobs */
+	struct wp_ctx *ctx;       /* for this thread's jobs, or NULL; renewed now and then */
+	wp_atomic_u32 told;       /* times that its callback was called */
+	struct wp_ctx_callback callback;
 	struct fingerprint book[SOAK_BOOKS];
 };
 
 /* What all rounds of an arena add up to. */
 struct soak_totals {
-	uint64_t pools, queues, accepted, dropped, refused, failed, nested, events;
+	uint64_t pools, queues, nested, events;
+	uint64_t accepted, popped, completed, cancelled, dropped;
+	uint64_t parks, rescues,
+		replaced; /* by the statistics of pools that were asked at the end */
+	uint64_t count[SOAK_KINDS];
 	uint64_t by_manner[8];
 	struct fp_findings found;
 };
@@ -104,8 +162,13 @@ struct soak_arena {
 	struct wp__thread thread;
 	struct wp_pool *pool;
 	struct wp_queue *queue;
-	unsigned round;       /* of the present round, in 16 bits */
-	bool stops;           /* jobs of this round may be dropped */
+	unsigned round; /* of the present round, in 16 bits */
+	bool stops;     /* jobs of this round may be dropped */
+	bool contains;  /* faults are contained in this round */
+	struct wp_ctx *root, *branch[SOAK_BRANCHES];
+	wp_atomic_u32 deaths; /* threads that jobs may still end */
+	/* By worker, which alone looks at it: the id of the job that it has just run; 0: none. */
+	uint64_t last_ran[WP_WORKERS_MAX];
 	wp_atomic_u32 slots;  /* that were given out */
 	wp_atomic_u32 enough; /* producers shall end */
 	wp_atomic_u32 gone;   /* queue rounds: no producer is left */
@@ -135,9 +198,11 @@ uint64_t soak_new_id(struct soak_slot *slot, unsigned depth);
 void soak_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 uint64_t soak_complaints(void);
 
+/* Takes one off, if there is one. */
+bool soak_take_one(wp_atomic_u32 *count);
+
 /* Mistakes that the soak makes up, so that it can be seen to find them. */
 extern wp_atomic_u32 soak_to_lose, soak_to_duplicate;
-bool soak_take_one(wp_atomic_u32 *count);
 
 /* ---- jobs.c ---- */
 
@@ -146,6 +211,27 @@ bool soak_submit_some(struct soak_slot *slot, unsigned depth, bool may_wait);
 void soak_on_error(void *self, const struct wp_job_error *error);
 int soak_run_job(void *payload);
 void soak_clean_job(void *payload);
+
+/* ---- contexts.c ---- */
+
+/* The round's tree of contexts; freed when all its threads have ended and its pool is gone. */
+void soak_contexts_open(struct soak_arena *arena);
+void soak_contexts_close(struct soak_arena *arena);
+/* One for the next jobs: NULL, or a reference, which the caller gives back. May have ended. */
+struct wp_ctx *soak_draw_context(struct soak_slot *slot);
+/* A shared one, not referenced; it may have ended. */
+struct wp_ctx *soak_branch(struct soak_slot *slot);
+/* Cancels something that others use, now and then. */
+void soak_cancel_some(struct soak_slot *slot);
+/* Whether err is the error of a context that has ended, of this one unless that is NULL. */
+bool soak_is_end(int err, const struct wp_ctx *ctx);
+
+/* ---- lanes.c ---- */
+
+/* Submits the jobs, which share a context, through a producer's lane; as wp_submit_batch. */
+ssize_t soak_by_lane(struct soak_slot *slot, const struct wp_job *jobs, size_t n);
+/* Gives the thread's lane up. */
+void soak_lane_close(struct soak_slot *slot);
 
 /* ---- pool_round.c, queue_round.c ---- */
 

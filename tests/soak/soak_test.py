@@ -34,6 +34,26 @@ def figure(output, name):
     return int(found.group(1)) if found else -1
 
 
+def ended(output, how):
+    """How many of the accepted jobs ended so."""
+    found = re.search(rf'^ +(\d+) {how}$', output, re.M)
+    return int(found.group(1)) if found else -1
+
+
+def check_kinds(output):
+    """Everything was mixed in; what is rare, where there were jobs enough."""
+    often = ['refused', 'producers', 'contexts']
+    rare = ['panicked', 'cancelled'] if figure(output, 'jobs') > 20000 else []
+    kinds = {name: figure(output, name) for name in often}
+    kinds.update((name, ended(output, name)) for name in ['completed', 'failed', *rare])
+    expect(f'of every kind there were some: {kinds}', min(kinds.values()) > 0, output)
+    ends = [ended(output, name) for name in
+            ['completed', 'failed', 'panicked', 'cancelled', 'dropped by a stop',
+             'taken from a bare queue']]
+    expect('each accepted job came to one end',
+           min(ends) >= 0 and sum(ends) == figure(output, 'jobs'), output)
+
+
 def check_good(what, program, *arguments):
     status, output = run(program, *arguments)
     expect(what, status == 0 and 'soak: nothing was wrong' in output and
@@ -52,6 +72,7 @@ def check_mistake(lost, duplicated):
 
 def main():
     output = check_good('the library as it is shipped', SOAK, '--seconds', '3', '--seed', '1')
+    check_kinds(output)
     expect('threads were disturbed', 'stress      threads stopped' in output, output)
     check_good('the library with hooks', HOOKED, '--seconds', '2', '--seed', '2')
     output = check_good('without stress, with less time', SOAK, '--seconds', '1', '--seed', '3',
