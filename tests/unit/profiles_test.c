@@ -96,12 +96,11 @@ static enum wp_profile with(const char *variable, enum wp_profile asked)
 	o.profile = asked;
 	o.workers = 1;
 	struct wp_pool *pool = pool_make(&o);
-	o = pool->options;
-	pool_end(pool);
 	unsetenv("WP_PROFILE");
-	struct wp_options own = filled(o.profile);
-	expect(&o, own.profile, own.spin_ns, own.poll_gap_ns, own.standby_ns);
-	return o.profile;
+	struct wp_options own = filled(pool->options.profile);
+	expect(&pool->options, own.profile, own.spin_ns, own.poll_gap_ns, own.standby_ns);
+	pool_end(pool);
+	return own.profile;
 }
 
 T_TEST(profiles, and_the_environment)
@@ -132,7 +131,7 @@ static void work(enum wp_profile profile, unsigned workers, size_t capacity)
 	o.capacity = capacity;
 	struct wp_pool *pool = pool_make(&o);
 	wp_atomic_u64 ran = { 0 };
-	uint64_t jobs = 0, n = t_scaled(20000);
+	uint64_t jobs = 0, n = t_scaled(5000);
 	for (; jobs < n; jobs++)
 		t_assert_int_eq(wp_submit(pool, count_fn, &ran), 0);
 	for (; jobs < n + n / 10; jobs++) {
@@ -172,7 +171,7 @@ T_TEST(profiles, pauses_longer_than_the_standby_has_patience)
 	o.standby_ns = 50000;
 	struct wp_pool *pool = pool_make(&o);
 	wp_atomic_u64 ran = { 0 };
-	uint64_t n = t_scaled(20000);
+	uint64_t n = t_scaled(5000);
 	for (uint64_t i = 0; i < n; i++) {
 		t_assert_int_eq(wp_submit(pool, count_fn, &ran), 0);
 		pause_ns(i % 1000 * 5);
