@@ -241,10 +241,15 @@ struct budget {
 
 enum end { END_OK, END_FAILED, END_REDUNDANT };
 
+/* How memory was accessed, for who counts accesses (coherence.c). */
+enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_RMW };
+
 struct rt {
 	/* The current execution. */
 	struct explore_test *test;
 	bool variant, solo, fair, tracing, running;
+	/* Called after each access of the code under test, in the order in which they happen. */
+	void (*watch)(uintptr_t addr, size_t size, enum access how);
 	enum end end;
 	uint32_t stamp;
 	uint8_t cur, nfibers;

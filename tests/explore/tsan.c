@@ -20,6 +20,18 @@ void __tsan_ignore_thread_end(void);
 void __tsan_atomic_thread_fence(int order);
 void __tsan_atomic_signal_fence(int order);
 
+static inline void watch(uintptr_t addr, size_t size, enum access how)
+{
+	if (rt->watch)
+		rt->watch(addr, size, how);
+}
+
+static void plain(uintptr_t addr, size_t size, bool write, const void *pc)
+{
+	rt_plain(addr, size, write, pc);
+	watch(addr, size, write ? ACCESS_WRITE : ACCESS_READ);
+}
+
 void __tsan_init(void)
 {
 }
@@ -41,11 +53,11 @@ void __tsan_ignore_thread_end(void)
 {
 }
 
-#define PLAIN(name, size, write)                      \
-	void __tsan_##name(void *p);                  \
-	void __tsan_##name(void *p)                   \
-	{                                             \
-		rt_plain(ADDR(p), size, write, HERE); \
+#define PLAIN(name, size, write)                   \
+	void __tsan_##name(void *p);               \
+	void __tsan_##name(void *p)                \
+	{                                          \
+		plain(ADDR(p), size, write, HERE); \
 	}
 
 PLAIN(read1, 1, false)
@@ -79,7 +91,7 @@ PLAIN(volatile_write8, 8, true)
 	void __tsan_##name(void *p, unsigned long size); \
 	void __tsan_##name(void *p, unsigned long size)  \
 	{                                                \
-		rt_plain(ADDR(p), size, write, HERE);    \
+		plain(ADDR(p), size, write, HERE);       \
 	}
 
 RANGE(read_range, false)
@@ -90,7 +102,9 @@ RANGE(write_range, true)
 		volatile void *p, uint##bits##_t v, int order);                                    \
 	uint##bits##_t __tsan_atomic##bits##_##name(volatile void *p, uint##bits##_t v, int order) \
 	{                                                                                          \
-		return (uint##bits##_t)rt_rmw(op, ADDR(p), bits / 8, v, order, HERE);              \
+		uint64_t was = rt_rmw(op, ADDR(p), bits / 8, v, order, HERE);                      \
+		watch(ADDR(p), bits / 8, ACCESS_RMW);                                              \
+		return (uint##bits##_t)was;                                                        \
 	}
 
 #define CAS(name, bits, weak)                                                                      \
@@ -103,6 +117,7 @@ RANGE(write_range, true)
 		uint64_t value = *e;                                                               \
 		bool done =                                                                        \
 			rt_cas(ADDR(p), bits / 8, &value, desired, order, failure, weak, HERE);    \
+		watch(ADDR(p), bits / 8, ACCESS_RMW);                                              \
 		if (!done)                                                                         \
 			*e = (uint##bits##_t)value;                                                \
 		return done;                                                                       \
@@ -112,12 +127,15 @@ RANGE(write_range, true)
 	uint##bits##_t __tsan_atomic##bits##_load(const volatile void *p, int order);     \
 	uint##bits##_t __tsan_atomic##bits##_load(const volatile void *p, int order)      \
 	{                                                                                 \
-		return (uint##bits##_t)rt_load(ADDR(p), bits / 8, order, HERE);           \
+		uint64_t v = rt_load(ADDR(p), bits / 8, order, HERE);                     \
+		watch(ADDR(p), bits / 8, ACCESS_READ);                                    \
+		return (uint##bits##_t)v;                                                 \
 	}                                                                                 \
 	void __tsan_atomic##bits##_store(volatile void *p, uint##bits##_t v, int order);  \
 	void __tsan_atomic##bits##_store(volatile void *p, uint##bits##_t v, int order)   \
 	{                                                                                 \
 		rt_store(ADDR(p), bits / 8, v, order, HERE);                              \
+		watch(ADDR(p), bits / 8, ACCESS_WRITE);                                   \
 	}                                                                                 \
 	RMW(exchange, RMW_SWAP, bits)                                                     \
 	RMW(fetch_add, RMW_ADD, bits)                                                     \
@@ -135,6 +153,7 @@ RANGE(write_range, true)
 	{                                                                                 \
 		uint64_t value = expected;                                                \
 		rt_cas(ADDR(p), bits / 8, &value, desired, order, failure, false, HERE);  \
+		watch(ADDR(p), bits / 8, ACCESS_RMW);                                     \
 		return (uint##bits##_t)value;                                             \
 	}
 
@@ -152,6 +171,7 @@ bool __tsan_atomic_weak_cas(volatile void *at, void *expected, unsigned long des
 	uint64_t value = 0;
 	memcpy(&value, expected, size); /* the machines wpool runs on are little-endian */
 	bool done = rt_cas(ADDR(at), size, &value, desired, order, failure, true, HERE);
+	watch(ADDR(at), size, ACCESS_RMW);
 	if (!done)
 		memcpy(expected, &value, size);
 	return done;
@@ -174,20 +194,20 @@ void *explore_memset(void *to, int c, size_t n);
 
 void *explore_memcpy(void *to, const void *from, size_t n)
 {
-	rt_plain(ADDR(from), n, false, HERE);
-	rt_plain(ADDR(to), n, true, HERE);
+	plain(ADDR(from), n, false, HERE);
+	plain(ADDR(to), n, true, HERE);
 	return memcpy(to, from, n);
 }
 
 void *explore_memmove(void *to, const void *from, size_t n)
 {
-	rt_plain(ADDR(from), n, false, HERE);
-	rt_plain(ADDR(to), n, true, HERE);
+	plain(ADDR(from), n, false, HERE);
+	plain(ADDR(to), n, true, HERE);
 	return memmove(to, from, n);
 }
 
 void *explore_memset(void *to, int c, size_t n)
 {
-	rt_plain(ADDR(to), n, true, HERE);
+	plain(ADDR(to), n, true, HERE);
 	return memset(to, c, n);
 }
