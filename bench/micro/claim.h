@@ -148,6 +148,7 @@ MICRO_INLINE bool micro_await(struct micro_lane *lane, struct micro_kind kind, u
 struct micro_claimed {
 	uint64_t ticket;
 	uint32_t count;
+	bool at_block_end;
 	bool over; /* nothing is left to claim, ever */
 };
 
@@ -175,7 +176,9 @@ MICRO_INLINE struct micro_claimed micro_claim_cas(
 		/* Relaxed: jobs come with the marks, blocks with `open`. */
 		if (atomic_compare_exchange_strong_explicit(&lane->head, &head, head + run,
 			    memory_order_relaxed, memory_order_relaxed))
-			return (struct micro_claimed){ .ticket = head, .count = run };
+			return (struct micro_claimed){
+				.ticket = head, .count = run, .at_block_end = run == left
+			};
 	}
 }
 

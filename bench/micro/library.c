@@ -53,6 +53,17 @@ const struct bench_workload bench_wpool_queue = {
 	.run = shared,
 };
 
+const struct bench_workload bench_wpool_batch = {
+	.name = "wpool_batch",
+	.about = "the library's queue, k jobs per push",
+	.kind = BENCH_TIME,
+	.producers = "1,2",
+	.batch = "2,4,8,16,64,256",
+	.jobs = 64000,
+	.quick_jobs = 16000,
+	.run = shared,
+};
+
 const struct bench_workload bench_wpool_lane = {
 	.name = "wpool_lane",
 	.about = "the library's queue with one producer",

@@ -183,10 +183,10 @@ MICRO_INLINE void micro_consume(struct crew_member *me, struct micro_kind kind)
 	struct pacer pacer = { .crowded = lane->crowded };
 	uint32_t full = kind.claim == CLAIM_FAA_ROW ? MICRO_ROW : lane->claim_max;
 
-	for (;;) {
+	for (uint32_t found = 0;;) {
 		struct micro_claimed claimed;
 
-		if (!kind.eager)
+		if (!kind.eager && found == 0)
 			pacer_wait(&pacer);
 		claimed = micro_claim_and_serve(&c, kind);
 		/* The clock is read only when this may have been the last of its jobs. */
@@ -195,7 +195,12 @@ MICRO_INLINE void micro_consume(struct crew_member *me, struct micro_kind kind)
 			me->end_ns = bench_now_ns();
 		if (claimed.over)
 			break;
-		pacer_note(&pacer, claimed.count, full);
+		/* The next block was not looked at: that belongs to the same look. */
+		found += claimed.count;
+		if (claimed.at_block_end && found < full)
+			continue;
+		pacer_note(&pacer, found, full);
+		found = 0;
 	}
 	micro_note_damage(c.damage);
 }

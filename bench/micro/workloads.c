@@ -2,24 +2,58 @@
 #include "../bench.h"
 
 /* In the order of the tables of docs/performance.md. */
-#define ALL(each)                                                                                  \
-	each(pub_mark) each(pub_mark_folded) each(pub_slot_tag) each(pub_bit_or) each(             \
-		pub_bit_or_used) each(pub_bit_add) each(pub_bit_alone) each(take_faa_far)          \
-		each(take_cas_far) each(take_faa_near) each(take_cas_near) each(claim_cas_far)     \
-			each(claim_row_far) each(claim_one_far) each(claim_cas_near) each(         \
-				claim_row_near) each(claim_one_near) each(order_identity)          \
-				each(order_slots) each(order_marks) each(order_both) each(         \
-					prefetch_none) each(prefetch_2) each(prefetch_4)           \
-					each(prefetch_8) each(prefetch_16) each(prefetch_32) each( \
-						prefetch_64) each(block_size) each(ring_512)       \
-						each(ring_2048) each(ring_8192) each(ring_32768)   \
-							each(ring_131072) each(copy_size)          \
-								each(in_place) each(push_size)     \
-									each(wpool_queue)          \
-										each(wpool_lane)
+extern const struct bench_workload bench_pub_mark, bench_pub_mark_folded, bench_pub_slot_tag,
+	bench_pub_bit_or, bench_pub_bit_or_used, bench_pub_bit_add, bench_pub_bit_alone,
+	bench_take_faa_far, bench_take_cas_far, bench_take_faa_near, bench_take_cas_near,
+	bench_claim_cas_far, bench_claim_row_far, bench_claim_one_far, bench_claim_cas_near,
+	bench_claim_row_near, bench_claim_one_near, bench_order_identity, bench_order_slots,
+	bench_order_marks, bench_order_both, bench_prefetch_none, bench_prefetch_2,
+	bench_prefetch_4, bench_prefetch_8, bench_prefetch_16, bench_prefetch_32, bench_prefetch_64,
+	bench_block_size, bench_ring_512, bench_ring_2048, bench_ring_8192, bench_ring_32768,
+	bench_ring_131072, bench_copy_size, bench_in_place, bench_push_size, bench_wpool_queue,
+	bench_wpool_batch, bench_wpool_lane;
 
-#define DECLARE(name) extern const struct bench_workload bench_##name;
-ALL(DECLARE)
-
-#define ENTRY(name) &bench_##name,
-const struct bench_workload *const bench_workloads[] = { &bench_raw_limit, ALL(ENTRY) NULL };
+const struct bench_workload *const bench_workloads[] = {
+	&bench_raw_limit,
+	&bench_pub_mark,
+	&bench_pub_mark_folded,
+	&bench_pub_slot_tag,
+	&bench_pub_bit_or,
+	&bench_pub_bit_or_used,
+	&bench_pub_bit_add,
+	&bench_pub_bit_alone,
+	&bench_take_faa_far,
+	&bench_take_cas_far,
+	&bench_take_faa_near,
+	&bench_take_cas_near,
+	&bench_claim_cas_far,
+	&bench_claim_row_far,
+	&bench_claim_one_far,
+	&bench_claim_cas_near,
+	&bench_claim_row_near,
+	&bench_claim_one_near,
+	&bench_order_identity,
+	&bench_order_slots,
+	&bench_order_marks,
+	&bench_order_both,
+	&bench_prefetch_none,
+	&bench_prefetch_2,
+	&bench_prefetch_4,
+	&bench_prefetch_8,
+	&bench_prefetch_16,
+	&bench_prefetch_32,
+	&bench_prefetch_64,
+	&bench_block_size,
+	&bench_ring_512,
+	&bench_ring_2048,
+	&bench_ring_8192,
+	&bench_ring_32768,
+	&bench_ring_131072,
+	&bench_copy_size,
+	&bench_in_place,
+	&bench_push_size,
+	&bench_wpool_queue,
+	&bench_wpool_batch,
+	&bench_wpool_lane,
+	NULL,
+};
