@@ -115,7 +115,24 @@ MICRO_INLINE void micro_publish_marks(
 	}
 }
 
-/* The jobs with the ids id .. id + n - 1, side by side, published by marks. */
+/*
+ * Word by word: what was written a moment ago a word at a time is served from the store buffer,
+ * while a wider load waits until that is empty.
+ */
+MICRO_INLINE void micro_copy_words(
+	struct micro_job *slots, const struct micro_job *jobs, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t a = jobs[i].words[0], b = jobs[i].words[1];
+		uint64_t c = jobs[i].words[2], d = jobs[i].words[3];
+
+		/* Keeps the compiler from joining the loads. */
+		__asm__("" : "+r"(a), "+r"(b), "+r"(c), "+r"(d));
+		slots[i] = (struct micro_job){ { a, b, c, d } };
+	}
+}
+
+/* n jobs side by side, published by marks. */
 MICRO_INLINE void micro_push_many(
 	struct micro_lane *lane, struct micro_kind kind, const struct micro_job *jobs, uint32_t n)
 {
@@ -127,7 +144,10 @@ MICRO_INLINE void micro_push_many(
 		uint32_t here = n < left ? n : (uint32_t)left;
 
 		micro_wait_open(lane, ticket);
-		memcpy(micro_slot(lane, kind, ticket), jobs, here * sizeof(*jobs));
+		if (kind.by_words)
+			micro_copy_words(micro_slot(lane, kind, ticket), jobs, here);
+		else
+			memcpy(micro_slot(lane, kind, ticket), jobs, here * sizeof(*jobs));
 		micro_publish_marks(lane, kind, ticket, here);
 		ticket += here;
 		jobs += here;

@@ -26,5 +26,7 @@ MICRO_VARIANT(copy_size, "k jobs at most are copied out per claim", (MICRO_AS_IS
 	(.claim = p->batch), .batch = "16,64,256,1024");
 MICRO_VARIANT(in_place, "k jobs at most per claim, used in their slots",
 	(MICRO_AS_IS, .in_place = true), (.claim = p->batch), .batch = "16,64,256,1024");
-MICRO_VARIANT(
-	push_size, "k jobs per push", (MICRO_AS_IS), (.batch = p->batch), .batch = "1,4,16,64,256");
+MICRO_VARIANT(push_size, "k jobs per push, copied by memcpy: as wpool does", (MICRO_AS_IS),
+	(.batch = p->batch), .batch = "1,2,4,8,16,64,256");
+MICRO_VARIANT(push_words, "k jobs per push, copied word by word", (MICRO_AS_IS, .by_words = true),
+	(.batch = p->batch), .batch = "2,4,8,16,64,256");
