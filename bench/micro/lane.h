@@ -69,6 +69,7 @@ struct micro_kind {
 	bool marks_apart;  /* and so do their marks */
 	bool words_apart;  /* each ready word has a line of its own */
 	bool by_words;     /* pushes of several copy jobs word by word, as wpool's single ones do */
+	bool many_ahead;   /* pushes of several jobs fetch the lines of those to come, too */
 	bool in_place;     /* consumers use the jobs where they are, without a copy */
 	bool eager;        /* consumers look again at once, instead of pausing while jobs flow */
 	unsigned prefetch; /* slots ahead that producers fetch for writing; 0: none */

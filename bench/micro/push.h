@@ -148,6 +148,10 @@ MICRO_INLINE void micro_push_many(
 			micro_copy_words(micro_slot(lane, kind, ticket), jobs, here);
 		else
 			memcpy(micro_slot(lane, kind, ticket), jobs, here * sizeof(*jobs));
+		/* Of the next push, or of a while later where pushes are small. */
+		for (uint32_t i = 0; kind.many_ahead && i < here; i += 2)
+			micro_prefetch(micro_slot(lane, kind, ticket) + i +
+				       (n > kind.prefetch ? n : kind.prefetch));
 		micro_publish_marks(lane, kind, ticket, here);
 		ticket += here;
 		jobs += here;

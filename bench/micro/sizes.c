@@ -30,3 +30,5 @@ MICRO_VARIANT(push_size, "k jobs per push, copied by memcpy: as wpool does", (MI
 	(.batch = p->batch), .batch = "1,2,4,8,16,64,256");
 MICRO_VARIANT(push_words, "k jobs per push, copied word by word", (MICRO_AS_IS, .by_words = true),
 	(.batch = p->batch), .batch = "2,4,8,16,64,256");
+MICRO_VARIANT(push_ahead, "k jobs per push, lines of later ones fetched ahead",
+	(MICRO_AS_IS, .many_ahead = true), (.batch = p->batch), .batch = "2,4,8,16,64,256");

@@ -11,7 +11,7 @@ extern const struct bench_workload bench_pub_mark, bench_pub_mark_folded, bench_
 	bench_prefetch_4, bench_prefetch_8, bench_prefetch_16, bench_prefetch_32, bench_prefetch_64,
 	bench_block_size, bench_ring_512, bench_ring_2048, bench_ring_8192, bench_ring_32768,
 	bench_ring_131072, bench_copy_size, bench_in_place, bench_push_size, bench_push_words,
-	bench_wpool_queue, bench_wpool_batch, bench_wpool_lane;
+	bench_push_ahead, bench_wpool_queue, bench_wpool_batch, bench_wpool_lane;
 
 const struct bench_workload *const bench_workloads[] = {
 	&bench_raw_limit,
@@ -53,6 +53,7 @@ const struct bench_workload *const bench_workloads[] = {
 	&bench_in_place,
 	&bench_push_size,
 	&bench_push_words,
+	&bench_push_ahead,
 	&bench_wpool_queue,
 	&bench_wpool_batch,
 	&bench_wpool_lane,

@@ -26,7 +26,7 @@ claim_cas_far claim_row_far claim_one_far claim_cas_near claim_row_near claim_on
 order_identity order_slots order_marks order_both
 prefetch_none prefetch_2 prefetch_4 prefetch_8 prefetch_16 prefetch_32 prefetch_64
 block_size ring_512 ring_2048 ring_8192 ring_32768 ring_131072
-copy_size in_place push_size push_words wpool_queue wpool_batch wpool_lane
+copy_size in_place push_size push_words push_ahead wpool_queue wpool_batch wpool_lane
 '''.split()
 
 
