@@ -24,8 +24,8 @@
  * stack; passing on jobs that it has claimed; and submitting, to this pool or another one, where a
  * ticket without its job, or a wake-up that was taken and not given, would stop a lane for ever.
  * While it does so it holds the guard (`held`), and a fault is nobody's. User code that is called
- * meanwhile runs under guards of its own. (What a producer's handle does in line, engine/producer.h,
- * goes without: it calls nothing, so the stack cannot end in the middle of it.)
+ * meanwhile runs under guards of its own. (What a producer's handle does in line goes without, see
+ * engine/producer.h: it calls nothing, so the stack cannot end in the middle of it.)
  *
  * What a job held when it gave up (locks, memory, files) stays held: wpool does not know of it.
  */

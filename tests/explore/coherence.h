@@ -15,8 +15,8 @@
  *     stores   plain stores that need a line from elsewhere: they wait in the store buffer, while
  *              the core goes on
  *
- * Shared is everything but stacks and thread-local memory. A line that no core has is a first touch, which ends with
- * the warm-up and is not counted.
+ * Shared is everything but stacks and thread-local memory. A line that no core has is a first
+ * touch, which ends with the warm-up and is not counted.
  *
  * The operations of a path are run one after the other, each on the core that is told. Where they
  * overlap in time (coherence_overlap), each core is a fiber, and they take turns of 20 steps.
