@@ -2,11 +2,12 @@
 /*
  * wpool itself, through the same frame as everybody else.
  *
- * Manual: include/wpool/queue.h, pool.h and submit.h; docs/tuning.md. All options are the defaults;
- * queues hold 65,536 jobs. wp_queue_push waits when the queue is full, as the pool's submits do.
+ * Manual: include/wpool/queue.h, pool.h, submit.h and producer.h; docs/tuning.md. All options are
+ * the defaults; queues hold 65,536 jobs. wp_queue_push waits when the queue is full, as the pool's
+ * submits do. A producer is opened and closed inside of the measured time, once per thread.
  *
- * Another way to hand jobs over (a producer's lane of a pool, say) is one more share function, one
- * more entry here and one more name in driver/programs.py.
+ * Another way to hand jobs over is one more share function, one more entry here and one more name
+ * in driver/programs.py.
  */
 #include <stdlib.h>
 
@@ -174,6 +175,33 @@ static void pool_submit_batch(void *pool, const struct peer_case *c, struct peer
 			"wp_submit_batch took fewer jobs than it was given");
 }
 
+static void pool_producer(void *pool, const struct peer_case *c, struct peer_share share)
+{
+	struct wp_producer *producer;
+
+	(void)c;
+	must("wp_producer_open", wp_producer_open(&producer, pool));
+	for (; share.id < share.end; share.id++)
+		must("wp_producer_submit",
+			wp_producer_submit(producer, peer_run_job, peer_payload(share.id)));
+	wp_producer_close(producer);
+}
+
+static void pool_producer_batch(void *pool, const struct peer_case *c, struct peer_share share)
+{
+	struct wp_job jobs[PEER_BATCH];
+	struct wp_producer *producer;
+	size_t n;
+
+	(void)c;
+	prepare(jobs);
+	must("wp_producer_open", wp_producer_open(&producer, pool));
+	while ((n = fill(jobs, &share)) != 0)
+		peer_must(wp_producer_submit_batch(producer, jobs, n) == (ssize_t)n,
+			"wp_producer_submit_batch took fewer jobs than it was given");
+	wp_producer_close(producer);
+}
+
 static void pool_finish(void *pool)
 {
 	must("wp_pool_wait", wp_pool_wait(pool, WP_FOREVER));
@@ -204,5 +232,30 @@ static const struct peer_pool pool_batch = {
 	.close = pool_close,
 };
 
+static const struct peer_pool pool_lane = {
+	.name = "wpool_producer",
+	.about = "wp_producer_submit, a producer per thread, wp_pool_wait",
+	.open = pool_open,
+	.submit = pool_producer,
+	.finish = pool_finish,
+	.close = pool_close,
+};
+
+static const struct peer_pool pool_lane_batch = {
+	.name = "wpool_producer_batch",
+	.about = "wp_producer_submit_batch of 64, a producer per thread, wp_pool_wait",
+	.bulk = true,
+	.open = pool_open,
+	.submit = pool_producer_batch,
+	.finish = pool_finish,
+	.close = pool_close,
+};
+
 const struct peer_queue *const peer_queues[] = { &single, &batch, &lane, &lane_batch, NULL };
-const struct peer_pool *const peer_pools[] = { &pool_single, &pool_batch, NULL };
+const struct peer_pool *const peer_pools[] = {
+	&pool_single,
+	&pool_batch,
+	&pool_lane,
+	&pool_lane_batch,
+	NULL,
+};

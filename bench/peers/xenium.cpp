@@ -2,10 +2,15 @@
 /*
  * xenium::ramalhete_queue (unbounded) and xenium::vyukov_bounded_queue.
  *
- * Manual: xenium's reference of the two classes (package libxenium-doc). vyukov_bounded_queue holds
- * the 32-byte job by value, 65,536 of them, and is used with the strong calls, its default; neither
- * has bulk calls.
+ * Manual: xenium's reference of the two classes and of generic_epoch_based (package libxenium-doc):
+ * entering a critical region takes a fence, "so it might make sense to extend the size of the
+ * region and only pay the price of the fence once", by a region_guard. So there is one around each
+ * look of a consumer and around each PEER_BATCH pushes; the jobs still go in one by one.
+ * vyukov_bounded_queue holds the 32-byte job by value, 65,536 of them, and is used with the strong
+ * calls, its default; neither has bulk calls.
  */
+#include <algorithm>
+
 #include <xenium/ramalhete_queue.hpp>
 #include <xenium/vyukov_bounded_queue.hpp>
 
@@ -26,19 +31,25 @@ struct ramalhete {
 
 	void produce(const peer_case &, peer_share share)
 	{
-		for (; share.id < share.end; share.id++)
-			queue.push(array.fill(share.id));
+		while (share.id < share.end) {
+			xenium_reclaimer::region_guard region;
+			uint64_t end = std::min(share.end, share.id + PEER_BATCH);
+
+			for (; share.id < end; share.id++)
+				queue.push(array.fill(share.id));
+		}
 	}
 
 	void consume(peer_consumer *me)
 	{
-		peer_consume_one_by_one(me, [&](peer_job &out) {
+		peer_consume_with(me, [&](peer_job *out, size_t most) {
+			xenium_reclaimer::region_guard region;
 			peer_job *job;
+			size_t n = 0;
 
-			if (!queue.try_pop(job))
-				return false;
-			out = *job;
-			return true;
+			while (n < most && queue.try_pop(job))
+				out[n++] = *job;
+			return n;
 		});
 	}
 };

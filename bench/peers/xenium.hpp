@@ -2,7 +2,8 @@
 /*
  * What the xenium programs share. xenium::ramalhete_queue holds pointers; the jobs they point to
  * stand in an array that is made before the clock starts (see urcu.c, which does the same). The
- * reclaimer is debra, of those that xenium offers the one without a fence in each operation.
+ * reclaimer is debra, the one whose regions cost least of those that xenium offers: it looks at one
+ * other thread for each, not at all of them.
  */
 #ifndef BENCH_PEERS_XENIUM_HPP
 #define BENCH_PEERS_XENIUM_HPP

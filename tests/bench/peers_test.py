@@ -95,6 +95,7 @@ class Run(unittest.TestCase):
         peers = {r['peer'] for r in data['results'][1:]}
         self.assertEqual(peers, {'wpool', 'wpool_batch', 'wpool_lane', 'wpool_lane_batch',
                                  'wpool_submit', 'wpool_submit_batch',
+                                 'wpool_producer', 'wpool_producer_batch',
                                  'mutex_pool', 'mutex_pool_claim', 'mutex_pool_batch',
                                  'thread_per_job'})
         for result in data['results']:

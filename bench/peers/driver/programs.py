@@ -97,7 +97,8 @@ class Seeds(Program):
 PROGRAMS = (
     Program('wpool', 'wpool.c',
             queues=('wpool', 'wpool_batch', 'wpool_lane', 'wpool_lane_batch'),
-            pools=('wpool_submit', 'wpool_submit_batch')),
+            pools=('wpool_submit', 'wpool_submit_batch', 'wpool_producer',
+                   'wpool_producer_batch')),
     Program('textbook', 'textbook.c',
             pools=('mutex_pool', 'mutex_pool_claim', 'mutex_pool_batch', 'thread_per_job')),
     Program('moodycamel', 'moodycamel.cpp', headers=('concurrentqueue/concurrentqueue.h',),
