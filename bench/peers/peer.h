@@ -9,8 +9,9 @@
  *   struct peer_queue   carries 32-byte jobs from producer threads to consumer threads. The jobs
  *                       are counted by the consumer and not called. Time: from the first push to
  *                       the last job popped.
- *   struct peer_pool    runs empty jobs that count themselves. Time: from the first submit to the
- *                       return of the library's own way to wait until all jobs have run.
+ *   struct peer_pool    runs jobs that count themselves, and besides do nothing, or the task that
+ *                       was asked for: 100,000 additions, or to sleep 1 ms. Time: from the first
+ *                       submit to the return of the library's own way to wait until all have run.
  *
  * The frame deals out the jobs 1 .. N to the producers before the clock starts, makes the threads
  * (../crew.h), runs a share of the jobs first to warm up, through the same queue or pool, and then
@@ -98,8 +99,16 @@ static inline void peer_tally_add(struct peer_tally *tally, uint64_t id)
 	tally->squares += id * id;
 }
 
-/* The empty job: counts itself. Its payload is its id. */
+/*
+ * The job: does the task, if there is one, and counts itself. Its payload is its id.
+ */
 int peer_run_job(void *payload);
+
+/* What jobs of pools do besides; NULL: nothing. Set before the threads are made. */
+extern void (*peer_task)(void);
+
+/* The task of this name: "empty", "cpu" or "io", as seg_bench's. false: there is none. */
+bool peer_task_choose(const char *name);
 
 /* The same for a thread that lives for one job only and has no tally of its own. */
 void peer_run_job_alone(uint64_t id);

@@ -22,6 +22,7 @@ struct args {
 	const char *peer;
 	const char *json;
 	const char *loop;
+	const char *task;
 	uint64_t producers;
 	uint64_t workers;
 	uint64_t jobs;
@@ -42,6 +43,9 @@ static void print_help(const char *name)
 	       "  --workers N    workers of a pool, or consumers (default 1)\n"
 	       "  --loop WHICH   consumers of a queue look for jobs: paced (default) or at once\n"
 	       "                 (plain)\n"
+	       "  --task WHICH   jobs of a pool do nothing (empty, default), 100,000 additions "
+	       "(cpu)\n"
+	       "                 or sleep 1 ms (io)\n"
 	       "  --jobs N       per run (default 100k)\n"
 	       "  --runs N       default 1\n"
 	       "  --json FILE    result in the form of seg_bench's; - (default) is stdout\n"
@@ -74,6 +78,7 @@ static const struct option long_options[] = {
 	{ "producers", required_argument, NULL, 'P' },
 	{ "workers", required_argument, NULL, 'W' },
 	{ "loop", required_argument, NULL, 'o' },
+	{ "task", required_argument, NULL, 't' },
 	{ "jobs", required_argument, NULL, 'n' },
 	{ "runs", required_argument, NULL, 'r' },
 	{ "json", required_argument, NULL, 'j' },
@@ -101,6 +106,11 @@ static void take_value(struct args *args, const char *program, int option, const
 		if (strcmp(text, "paced") != 0 && strcmp(text, "plain") != 0)
 			wrong(program, name, text);
 		return;
+	case 't':
+		args->task = text;
+		if (!peer_task_choose(text))
+			wrong(program, name, text);
+		return;
 	case 'P':
 		number = &args->producers;
 		break;
@@ -126,6 +136,7 @@ static struct args parse(int argc, char **argv)
 {
 	struct args args = { .json = "-",
 		.loop = "paced",
+		.task = "empty",
 		.producers = 1,
 		.workers = 1,
 		.jobs = 100000,
@@ -219,10 +230,12 @@ static void write_result(FILE *out, const struct args *args, const struct subjec
 	const struct bench_sample *samples)
 {
 	bool bulk = s->queue != NULL ? s->queue->bulk : s->pool->bulk;
+	const char *workload = s->queue != NULL ? "queue" : peer_task == NULL ? "pool" : args->task;
 	double median;
 
-	fprintf(out, "    {\n      \"workload\": \"%s\", \"peer\": \"%s\", \"library\": \"%s\", ",
-		s->queue != NULL ? "peer_queue" : "peer_pool", args->peer, peer_library);
+	fprintf(out,
+		"    {\n      \"workload\": \"peer_%s\", \"peer\": \"%s\", \"library\": \"%s\", ",
+		workload, args->peer, peer_library);
 	if (s->queue != NULL)
 		fprintf(out, "\"loop\": \"%s\", ", args->loop);
 	fputs("\"kind\": \"time\",\n      \"params\": { ", out);

@@ -1,6 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "peer_run.h"
 
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+/* As in ../task.c. */
+#define STEPS    100000u
+#define SLEEP_NS 1000000u
+
+void (*peer_task)(void);
+
 /*
  * Tallies live as long as the program and are only added to: a library's threads may outlive a run
  * and keep theirs. What a run added is the difference to what there was when it began.
@@ -31,14 +41,50 @@ struct peer_tally *peer_tally_claim(void)
 	return peer_tally_mine;
 }
 
+static void compute(void)
+{
+	uint64_t sum = 0;
+
+	for (uint64_t i = 0; i < STEPS; i++) {
+		sum += i;
+		/* The compiler must not know what became of it, or it would compute a formula. */
+		__asm__ volatile("" : "+r"(sum));
+	}
+	peer_must(sum == (uint64_t)STEPS * (STEPS - 1) / 2, "a job added up wrongly");
+}
+
+static void sleep_a_little(void)
+{
+	struct timespec t = { .tv_nsec = SLEEP_NS };
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, 0, &t, &t) == EINTR)
+		;
+}
+
+bool peer_task_choose(const char *name)
+{
+	peer_task = strcmp(name, "cpu") == 0  ? compute
+		    : strcmp(name, "io") == 0 ? sleep_a_little
+					      : NULL;
+	return peer_task != NULL || strcmp(name, "empty") == 0;
+}
+
+static inline void do_task(void)
+{
+	if (__builtin_expect(peer_task != NULL, 0))
+		peer_task();
+}
+
 int peer_run_job(void *payload)
 {
+	do_task();
 	peer_tally_add(peer_tally_of_thread(), peer_id(payload));
 	return 0;
 }
 
 void peer_run_job_alone(uint64_t id)
 {
+	do_task();
 	__atomic_fetch_add(&alone.sum, id, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&alone.squares, id * id, __ATOMIC_RELAXED);
 	/* Release: who sees the count sees the sums. */

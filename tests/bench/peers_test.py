@@ -49,6 +49,16 @@ class Arguments(unittest.TestCase):
         for args in (('--nonsense',), ('stray',), ('--runs',), ('--json', '')):
             self.refused(*args)
 
+    def test_add_takes_a_result_and_no_other_choice(self):
+        path = os.path.join(FOLDER, 'wrong.json')
+        self.assertIn('No such file', self.refused('--add', path))
+        for text in ('', '[]', '{"format": "seg_bench/1"}', '{"format": 3, "options": {}}'):
+            with open(path, 'w', encoding='utf-8') as f:
+                f.write(text)
+            self.assertIn('is no result of bench-peers', self.refused('--add', path))
+        for args in (('--json', 'x'), ('--filter', 'wpool'), ('--quick',), ('--run-ms', '5')):
+            self.assertIn('from its file', self.refused('--add', path, *args))
+
     def test_lists_every_adapter_and_its_package(self):
         result = bench('--list')
         self.assertEqual((result.returncode, result.stderr), (0, ''))
@@ -61,7 +71,7 @@ class Arguments(unittest.TestCase):
     def test_help(self):
         result = bench('--help')
         self.assertEqual((result.returncode, result.stderr), (0, ''))
-        for option in ('list', 'filter', 'runs', 'run-ms', 'quick', 'json', 'build'):
+        for option in ('list', 'filter', 'runs', 'run-ms', 'quick', 'json', 'add', 'build'):
             self.assertIn('--' + option, result.stdout)
 
     def test_unwritable_json_is_told_before_measuring(self):
@@ -106,7 +116,7 @@ class Run(unittest.TestCase):
             self.assertAlmostEqual(result['ns_per_job']['max'] / times[1], 1, 3)
             for one in result['runs']:
                 self.assertGreater(one['wall_ns'], 0)
-                self.assertGreaterEqual(one['jobs'], 2000)
+                self.assertGreaterEqual(one['jobs'], 200)
                 self.assertGreater(one['ratio_to_raw_limit'], 0)
 
     def test_ratios_are_taken_within_a_round(self):
@@ -128,14 +138,57 @@ class Run(unittest.TestCase):
         lines = self.done.stdout.splitlines()
         self.assertLessEqual(max(map(len, lines)), 100, self.done.stdout)
         rows = [line for line in lines if line.startswith('mutex_pool ')]
-        self.assertEqual(len(rows), 1, self.done.stdout)
-        result = [r for r in self.data['results'][1:] if r['peer'] == 'mutex_pool']
+        self.assertEqual(len(rows), 3, self.done.stdout)  # empty, cpu, io
+        result = [r for r in self.data['results'][1:]
+                  if (r['peer'], r['workload']) == ('mutex_pool', 'peer_pool')]
         for one, cell in zip(result, rows[0].split()[1::2]):
             self.assertAlmostEqual(one['ns_per_job']['median'] / float(cell), 1, 1)
         for one, cell in zip(result, rows[0].split()[2::2]):
             self.assertEqual(cell, f'{table.factor(one["ratio_to_wpool"]["median"])}x')
         self.assertIn('wpool_submit_batch: of all pools, bulk, the closest is mutex_pool_batch',
                       self.done.stdout)
+
+    def test_tasks_are_done(self):
+        least = {'peer_cpu': 1e3, 'peer_io': 1e6}  # ns of a CPU; 100,000 additions take longer
+        for workload, ns in least.items():
+            chosen = [r for r in self.data['results'] if r['workload'] == workload]
+            self.assertEqual({r['peer'] for r in chosen}, {
+                'wpool_submit', 'wpool_producer', 'mutex_pool', 'mutex_pool_claim',
+                'thread_per_job'})
+            for r in chosen:
+                if r['params']['workers']:
+                    self.assertGreater(r['ns_per_job']['min'] * r['params']['workers'], ns)
+                self.assertGreater(r['ratio_to_wpool']['median'], 0)
+
+    def test_rounds_are_added(self):
+        path = os.path.join(FOLDER, 'more.json')
+        with open(path, 'w', encoding='utf-8') as f:
+            json.dump(self.data, f)
+        done = bench('--add', path, '--runs', '1')
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        with open(path, encoding='utf-8') as f:
+            more = json.load(f)
+        self.assertEqual(more['options'], {**self.data['options'], 'runs': 3})
+        self.assertEqual(len(more['results']), len(self.data['results']))
+        for old, new in zip(self.data['results'], more['results']):
+            self.assertEqual(new['params'], old['params'])
+            self.assertEqual([r['round'] for r in new['runs']], [0, 1, 2])
+            self.assertEqual([r['wall_ns'] for r in new['runs'][:2]],
+                             [r['wall_ns'] for r in old['runs']])
+            figures = sorted(r['ns_per_job'] for r in new['runs'])
+            self.assertEqual(list(new['ns_per_job'].values()), figures)
+
+    def test_rounds_of_another_machine_or_build_are_not_added(self):
+        path = os.path.join(FOLDER, 'another.json')
+        for field in ('cpu', 'revision'):
+            other = {**self.data, 'machine': {**self.data['machine'], field: 'another'}}
+            with open(path, 'w', encoding='utf-8') as f:
+                json.dump(other, f)
+            done = bench('--add', path)
+            self.assertEqual((done.returncode, done.stdout), (1, ''), done.stderr)
+            self.assertIn(f'measured with another {field}: another', done.stderr)
+            with open(path, encoding='utf-8') as f:
+                self.assertEqual(json.load(f), other)
 
     def test_each_program_speaks_seg_benchs_json(self):
         program = os.path.join(FOLDER, 'peer_textbook')
@@ -146,7 +199,8 @@ class Run(unittest.TestCase):
         self.assertEqual(result['params']['jobs'], 5000)
         self.assertEqual(len(result['runs']), 3)
         for args in (['--peer', 'x'], [], ['--peer', 'mutex_pool', '--jobs', '0'],
-                     ['--peer', 'mutex_pool', '--loop', 'x'], ['--peer', 'mutex_pool', 'stray'],
+                     ['--peer', 'mutex_pool', '--loop', 'x'],
+                     ['--peer', 'mutex_pool', '--task', 'x'], ['--peer', 'mutex_pool', 'stray'],
                      ['--nonsense']):
             done = subprocess.run([program, *args], capture_output=True, text=True, check=False,
                                   timeout=LIMIT_S, env=ENV)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Rounds of measurements: each round runs every case of every peer once, A B C, A B C, ..."""
 
+import copy
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -13,14 +15,21 @@ POOL_PRODUCERS = (1, 2, 8)
 POOL_WORKERS = (1, 2, 4, 16)
 LOOPS = ('paced', 'plain')
 
+# Pools also run jobs that compute, with as many workers as CPUs, and jobs that sleep, as their
+# kinds "cpu" and "io". They are handed over one by one.
+CPUS = len(os.sched_getaffinity(0))
+TASK_WORKERS = {'cpu': (CPUS,), 'io': (CPUS, 16)}
+
 # The first two looks at how long a job takes; then as many jobs as fill the time of a run.
 FIRST_JOBS = 2000
+FIRST_SLOW_JOBS = 200
 SECOND_JOBS = 100000
 JOBS_MAX = 4000000
 
 # What ratios are ratios to: wpool's way for any number of producers.
 BASELINES = {('queue', False): 'wpool', ('queue', True): 'wpool_batch',
-             ('pool', False): 'wpool_submit', ('pool', True): 'wpool_submit_batch'}
+             ('pool', False): 'wpool_submit', ('pool', True): 'wpool_submit_batch',
+             ('cpu', False): 'wpool_submit', ('io', False): 'wpool_submit'}
 
 # Only a hang takes this long.
 LIMIT_S = 120
@@ -31,7 +40,7 @@ class Peer:
 
     def __init__(self, program, kind, name, grade, producers, workers, about):
         self.program = program
-        self.kind = kind            # queue or pool
+        self.kind = kind            # queue or pool; cpu or io: a pool with such jobs
         self.name = name
         self.bulk = grade == 'bulk'
         self.max_producers = int(producers)
@@ -54,6 +63,17 @@ def list_peers(program):
     return peers
 
 
+def with_tasks(peers):
+    """The peers, and once more for each task those that can do it."""
+    made = list(peers)
+    for kind in TASK_WORKERS:
+        for peer in peers:
+            if peer.kind == 'pool' and not peer.bulk:
+                made.append(copy.copy(peer))
+                made[-1].kind = kind
+    return made
+
+
 class Case:
     """One peer in one shape, and what was measured of it."""
 
@@ -62,7 +82,7 @@ class Case:
         self.producers = producers
         self.workers = workers      # None: cannot be chosen
         self.loop = loop
-        self.jobs = FIRST_JOBS
+        self.jobs = self.least = FIRST_SLOW_JOBS if peer.kind in TASK_WORKERS else FIRST_JOBS
         self.result = None          # of the last run, in seg_bench's form
         self.runs = {}              # round -> its entry of "runs"
         self.failure = None
@@ -71,14 +91,21 @@ class Case:
     def shape(self):
         return (self.peer.kind, self.producers, self.workers)
 
+    @property
+    def key(self):
+        """What tells its result from the others of a file."""
+        return (self.peer.name, 'peer_' + self.peer.kind, self.producers, self.workers, self.loop)
+
     def __str__(self):
         workers = 'any' if self.workers is None else self.workers
         loop = f' {self.loop}' if self.loop else ''
-        return f'{self.peer.name} {self.producers}x{workers}{loop}'
+        task = f' {self.peer.kind}' if self.peer.kind in TASK_WORKERS else ''
+        return f'{self.peer.name} {self.producers}x{workers}{loop}{task}'
 
     def command(self, jobs):
         words = [self.peer.program.path, '--peer', self.peer.name, '--jobs', str(jobs),
                  '--producers', str(self.producers), '--workers', str(self.workers or 1)]
+        words += ['--task', self.peer.kind] if self.peer.kind in TASK_WORKERS else []
         return words + (['--loop', self.loop] if self.loop else [])
 
     def run(self, jobs):
@@ -97,25 +124,27 @@ class Case:
 
     def calibrate(self, run_ms):
         """Finds out how many jobs fill a run; also a warm-up."""
-        ns = self.run(FIRST_JOBS)
+        ns = self.run(self.least)
         if ns is None:
             return
         enough = run_ms * 1e6
-        second = max(FIRST_JOBS, min(SECOND_JOBS, int(enough / 4 / ns)))
-        ns = self.run(second) if second > 2 * FIRST_JOBS else ns
+        second = max(self.least, min(SECOND_JOBS, int(enough / 4 / ns)))
+        ns = self.run(second) if second > 2 * self.least else ns
         if ns is None:
             return
-        jobs = max(FIRST_JOBS, min(JOBS_MAX, int(enough / ns)))
+        jobs = max(self.least, min(JOBS_MAX, int(enough / ns)))
         digits = len(str(jobs)) - 2
         self.jobs = jobs // 10 ** digits * 10 ** digits
 
     def measure(self, number):
         if self.failure is None and self.run(self.jobs) is not None:
-            self.runs[number] = self.result['runs'][0]
+            self.runs[number] = {**self.result['runs'][0], 'round': number}
 
 
 def shapes_of(peer, quick):
-    if peer.kind == 'queue':
+    if peer.kind in TASK_WORKERS:
+        shapes = [(1, w) for w in ((None,) if peer.any_workers else TASK_WORKERS[peer.kind])]
+    elif peer.kind == 'queue':
         shapes = QUEUE_SHAPES[:2] if quick else QUEUE_SHAPES
     else:
         workers = POOL_WORKERS[:2] if quick else POOL_WORKERS
@@ -141,7 +170,8 @@ def plan(peers, quick):
     cases = [Case(peer, producers, workers, loop)
              for peer in peers for producers, workers in shapes_of(peer, quick)
              for loop in peer.loops]
-    return sorted(cases, key=lambda case: (case.peer.kind == 'pool', shape_order(case)))
+    kinds = ('queue', 'pool', *TASK_WORKERS)
+    return sorted(cases, key=lambda case: (kinds.index(case.peer.kind), shape_order(case)))
 
 
 class Progress:
@@ -181,26 +211,50 @@ class Raw:
         data = json.loads(done.stdout)
         self.machine = self.machine or data['machine']
         self.result = data['results'][0]
-        self.runs[number] = self.result['runs'][0]
+        self.runs[number] = {**self.result['runs'][0], 'round': number}
 
 
 def rounds(cases, raw, runs, run_ms):
-    """Measures; True when it was not interrupted."""
+    """Measures `runs` more rounds; True when it was not interrupted."""
+    first = 1 + max((n for one in (raw, *cases) for n in one.runs), default=-1)
     progress = Progress(len(cases) * (runs + 1))
     try:
         for case in cases:
             progress.step(f'{case}, how many jobs')
-            case.calibrate(run_ms)
-        for number in range(runs):
+            if not case.runs and not case.failure:
+                case.calibrate(run_ms)
+        for number in range(first, first + runs):
             raw.measure(number)
             for case in cases:
-                progress.step(f'{case}, round {number + 1} of {runs}')
+                progress.step(f'{case}, round {number + 1} of {first + runs}')
                 case.measure(number)
     except KeyboardInterrupt:
         return False
     finally:
         progress.end()
     return True
+
+
+def continue_from(document, cases, raw):
+    """What an earlier run measured, taken into the cases of this one."""
+    results = {(r.get('peer'), r['workload'], r['params']['producers'], r['params']['workers'],
+                r.get('loop')): r for r in document['results']}
+    limit = next((r for r in document['results'] if r['workload'] == 'raw_limit'), None)
+    failures = {one['case']: one['why'] for one in document['failures']}
+    for case in cases:
+        case.failure = failures.get(str(case))
+        found = results.get(case.key)
+        if found:
+            take(case, found)
+            case.jobs = found['params']['jobs']
+    if limit:
+        take(raw, limit)
+    raw.machine = document['machine']
+
+
+def take(one, result):
+    one.result = result
+    one.runs = {run.get('round', number): run for number, run in enumerate(result['runs'])}
 
 
 # ---- figures ----

@@ -7,6 +7,7 @@ from driver import measure
 
 NAME = 25
 CELL = 15  # five of them fit
+TASKS = {'cpu': '100,000 additions', 'io': '1 ms sleep'}
 
 
 def line(name, cells):
@@ -15,6 +16,10 @@ def line(name, cells):
 
 def figure(ns):
     return f'{ns:.1f}' if ns < 1000 else f'{ns:.0f}'
+
+
+def plural(number, word):
+    return f'{number} {word}' + 's' * (number > 1)
 
 
 def factor(ratio):
@@ -65,14 +70,24 @@ def pool_table(cases, base):
     for producers in dict.fromkeys(c.producers for c in cases):
         here = [c for c in cases if c.producers == producers]
         columns = list(dict.fromkeys(c.shape for c in here if c.workers is not None))
-        heads = [f'{w} worker' + 's' * (w > 1) for _, _, w in columns]
+        heads = [plural(w, 'worker') for _, _, w in columns]
         for bulk in (False, True):
             chosen = [c for c in here if c.peer.bulk == bulk]
             if chosen:
                 how = '64 per submit' if bulk else 'single'
-                yield line(f'{producers} producer' + 's' * (producers > 1) + f', {how}', heads)
+                yield line(f'{plural(producers, "producer")}, {how}', heads)
                 yield from block(chosen, columns, base)
                 yield ''
+
+
+def task_tables(cases, base):
+    for kind, what in TASKS.items():
+        here = [c for c in cases if c.peer.kind == kind]
+        columns = list(dict.fromkeys(c.shape for c in here if c.workers is not None))
+        if here:
+            yield line(what, [plural(w, 'worker') for _, _, w in columns])
+            yield from block(here, columns, base)
+            yield ''
 
 
 def closest(cases, kind, bulk, own):
@@ -101,7 +116,8 @@ def notes(cases):
     with the peers' single pushes and submits, which is what most programs do.
     """
     made = []
-    ways = {case.peer.name: case.peer for case in cases if case.peer.program.name == 'wpool'}
+    ways = {case.peer.name: case.peer for case in cases
+            if case.peer.program.name == 'wpool' and case.peer.kind not in TASKS}
     for name, peer in ways.items():
         grades = {peer.bulk, False} if name not in measure.BASELINES.values() or peer.bulk \
             else {False}
@@ -133,6 +149,7 @@ def report(cases, raw, missing):
     yield ''
     yield from queue_table([c for c in cases if c.peer.kind == 'queue'], base)
     yield from pool_table([c for c in cases if c.peer.kind == 'pool'], base)
+    yield from task_tables(cases, base)
     for note in notes(cases):
         yield note['text']
     for program, why in missing:

@@ -244,6 +244,7 @@ func wrong(option, text string) {
 func main() {
 	list := flag.Bool("list", false, "print the adapters")
 	peer := flag.String("peer", "", "the adapter to run")
+	task := flag.String("task", "empty", "jobs of a pool: empty, cpu or io")
 	loop := flag.String("loop", "plain", "consumers block, so there is only one: plain")
 	producers := flag.Int("producers", 1, "goroutines that send or submit")
 	workers := flag.Int("workers", 1, "workers of a pool, or consumers")
@@ -259,6 +260,10 @@ func main() {
 	}
 	if *loop != "plain" && *loop != "paced" {
 		wrong("loop", *loop)
+	}
+	workload, known := chooseTask(*task)
+	if !known {
+		wrong("task", *task)
 	}
 	if flag.NArg() != 0 {
 		wrong("argument", flag.Arg(0))
@@ -279,7 +284,7 @@ func main() {
 			for range *runs {
 				samples = append(samples, runPool(p, s, *jobs))
 			}
-			writeJSON(*peer, "peer_pool", s, p.noWorkers, *jobs, samples)
+			writeJSON(*peer, workload, s, p.noWorkers, *jobs, samples)
 			return
 		}
 	}

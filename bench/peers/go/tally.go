@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 	_ "unsafe" // for linkname
 )
 
@@ -54,8 +55,40 @@ func init() {
 	}
 }
 
-// runJob is the empty job: it counts itself.
+// What jobs of pools do besides counting themselves; nil: nothing.
+var task func()
+
+var added atomic.Uint64
+
+func compute() {
+	var sum uint64
+	for i := range uint64(100000) {
+		sum += i
+	}
+	// Where the compiler cannot see that nobody wants it.
+	added.Store(sum)
+}
+
+// chooseTask sets the task of this name, and names its workload.
+func chooseTask(name string) (workload string, known bool) {
+	switch name {
+	case "empty":
+		return "peer_pool", true
+	case "cpu":
+		task = compute
+		return "peer_cpu", true
+	case "io":
+		task = func() { time.Sleep(time.Millisecond) }
+		return "peer_io", true
+	}
+	return "", false
+}
+
+// runJob is the job: it does the task, if there is one, and counts itself.
 func runJob(id uint64) {
+	if task != nil {
+		task()
+	}
 	processors[procPin()].add(id)
 	procUnpin()
 }

@@ -3,6 +3,7 @@
 //! peer_main.c, peer_run.c, peer_tally.c and ../../pacer.h do, with the same numbers; a change there
 //! belongs here as well.
 
+use std::arch::asm;
 use std::cell::Cell;
 use std::ops::Range;
 use std::process::exit;
@@ -125,8 +126,33 @@ fn my_tally() -> &'static Tally {
     tally
 }
 
-/// The empty job: counts itself.
+/// What jobs of pools do besides counting themselves: an index into TASKS. Set before there are
+/// threads.
+static TASK: AtomicUsize = AtomicUsize::new(0);
+const TASKS: [(&str, &str); 3] = [
+    ("empty", "peer_pool"),
+    ("cpu", "peer_cpu"),
+    ("io", "peer_io"),
+];
+
+fn compute() {
+    let mut sum = 0u64;
+    for i in 0..100_000u64 {
+        sum += i;
+        // SAFETY: no instruction. The compiler must not know what became of the sum, or it would
+        // compute a formula.
+        unsafe { asm!("/* {0} */", inout(reg) sum, options(nomem, nostack, preserves_flags)) };
+    }
+    assert_eq!(sum, 100_000 * 99_999 / 2);
+}
+
+/// The job: does the task, if there is one, and counts itself.
 pub fn run_job(id: u64) {
+    match TASK.load(Ordering::Relaxed) {
+        0 => {}
+        1 => compute(),
+        _ => thread::sleep(Duration::from_millis(1)),
+    }
     my_tally().add(id);
 }
 
@@ -445,7 +471,7 @@ fn parse(queues: &[QueueEntry], pools: &[PoolEntry]) -> Args {
                 println!(
                     "Options as in the other programs of bench/peers: --producers, --workers,"
                 );
-                println!("--loop paced|plain, --jobs, --runs.");
+                println!("--loop paced|plain, --task empty|cpu|io, --jobs, --runs.");
                 exit(0);
             }
             _ => {}
@@ -461,6 +487,10 @@ fn parse(queues: &[QueueEntry], pools: &[PoolEntry]) -> Args {
             "--workers" => args.workers = number(1024) as usize,
             "--jobs" => args.jobs = number(1_000_000_000),
             "--runs" => args.runs = number(1000) as usize,
+            "--task" => match TASKS.iter().position(|task| task.0 == text) {
+                Some(index) => TASK.store(index, Ordering::Relaxed),
+                None => wrong(&option, &text),
+            },
             "--loop" if text == "paced" || text == "plain" => args.paced = text == "paced",
             _ => wrong(&option, &text),
         }
@@ -500,7 +530,7 @@ fn print_json(args: &Args, queue: bool, samples: &[Sample]) {
     let (workload, which) = match (queue, args.paced) {
         (true, true) => ("peer_queue", "\"loop\": \"paced\", "),
         (true, false) => ("peer_queue", "\"loop\": \"plain\", "),
-        (false, _) => ("peer_pool", ""),
+        (false, _) => (TASKS[TASK.load(Ordering::Relaxed)].1, ""),
     };
     println!(
         "{{\n  \"format\": \"seg_bench/1\",\n  \"complete\": true,\n  \"machine\": {{}},\n  \
