@@ -11,7 +11,8 @@
 
 #include "peer.h"
 
-const char *const peer_library = "GLib GThreadPool";
+const char *const peer_library = "GLib " G_STRINGIFY(GLIB_MAJOR_VERSION) "." G_STRINGIFY(
+	GLIB_MINOR_VERSION) "." G_STRINGIFY(GLIB_MICRO_VERSION) " GThreadPool";
 
 static void run(gpointer payload, gpointer unused)
 {

@@ -17,7 +17,11 @@
 
 #include "peer.h"
 
-const char *const peer_library = "libuv";
+#define TEXT(number)  #number
+#define TEXT_OF(name) TEXT(name)
+
+const char *const peer_library = "libuv " TEXT_OF(UV_VERSION_MAJOR) "." TEXT_OF(
+	UV_VERSION_MINOR) "." TEXT_OF(UV_VERSION_PATCH);
 
 struct pool {
 	uv_work_t *requests; /* by id */

@@ -21,7 +21,7 @@
 
 #include "peer.hpp"
 
-const char *const peer_library = "moodycamel::ConcurrentQueue 1.0.3";
+const char *const peer_library = "moodycamel::ConcurrentQueue";
 
 namespace
 {
@@ -117,7 +117,8 @@ struct bulk : base {
 };
 
 /*
- * A pool of threads that wait_dequeue_bulk. A job without a function ends a worker; it comes behind
+ * A pool of threads that wait_dequeue_bulk; one at a time where jobs have a task, because what a
+ * thread has taken nobody else can run. A job without a function ends a worker; it comes behind
  * all jobs of the producer that sent it, not of the others, so it is sent when all jobs have run.
  */
 class pool
@@ -132,9 +133,10 @@ class pool
 	{
 		moodycamel::ConsumerToken token(queue);
 		peer_job jobs[PEER_CLAIM];
+		const size_t most = peer_task != nullptr ? 1 : PEER_CLAIM;
 
 		for (;;) {
-			size_t n = queue.wait_dequeue_bulk(token, jobs, PEER_CLAIM), ends = 0;
+			size_t n = queue.wait_dequeue_bulk(token, jobs, most), ends = 0;
 
 			for (size_t i = 0; i < n; i++) {
 				if (jobs[i].fn == nullptr)

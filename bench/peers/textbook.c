@@ -8,8 +8,9 @@
  * somebody waits, so that a busy pool makes no system call for it, and after the mutex has been
  * released, so that the one woken does not run into it; producers that found the ring full are
  * woken when it is half empty, so that they do not go back to sleep after one job. In
- * mutex_pool_claim a worker takes up to 64 jobs each time it has the mutex; in mutex_pool_batch a
- * producer also puts 64 there.
+ * mutex_pool_claim a worker takes up to 64 jobs each time it has the mutex (one where jobs have a
+ * task, because what a worker has taken nobody else can run); in mutex_pool_batch a producer also
+ * puts 64 there.
  *
  * thread_per_job: a detached thread with a small stack for each job (pthread_create(3),
  * pthread_attr_setstacksize(3)); never more than 512 at a time, by a semaphore, because a program
@@ -108,7 +109,7 @@ static void *open_single(const struct peer_case *c)
 
 static void *open_batch(const struct peer_case *c)
 {
-	return open_with(c, PEER_BATCH);
+	return open_with(c, peer_task != NULL ? 1 : PEER_BATCH);
 }
 
 static void submit(void *object, struct peer_share share, unsigned batch)

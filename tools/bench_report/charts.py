@@ -10,6 +10,7 @@ import math
 
 from .axis import ns, short
 from .load import Spread
+from .peers import is_own
 
 # Beyond this ratio of the largest to the smallest figure an axis is logarithmic.
 LOG_BEYOND = 8
@@ -92,15 +93,15 @@ def _cpus(results):
     return found[0] if found else None
 
 
-def _is_own(case):
-    return (case.library or case.peer or '').split()[:1] in (['wpool'], ['wpool,'])
-
-
 def peers(results):
     """Bars for each number of producers and workers, the fastest on top."""
     charts, kinds = [], (('peer_pool', 'pools', 'workers', 'Submit to finished, an empty job'),
                          ('peer_queue', 'queues', 'consumers', 'Push to popped, a job of 32 bytes; '
-                          '(plain): consumers look for jobs without a pause in between'))
+                          '(plain): consumers look for jobs without a pause in between'),
+                         ('peer_cpu', 'pools, jobs that compute', 'workers',
+                          'Submit to finished, jobs of 100,000 additions'),
+                         ('peer_io', 'pools, jobs that sleep', 'workers',
+                          'Submit to finished, jobs that sleep 1 ms'))
     for workload, plural_name, workers_name, what in kinds:
         cases = results.of(workload)
         groups = {}
@@ -126,7 +127,7 @@ def peers(results):
                     name += f', {case.params["batch"]} a call'
                 if case.loop and case.loop != 'paced':
                     name += f' ({case.loop})'
-                chart.bars.append(Bar(name, case.time, ns(case.time.median), _is_own(case)))
+                chart.bars.append(Bar(name, case.time, ns(case.time.median), is_own(case)))
             chart.minor = (p, w) not in ((1, 1), (1, 2), (2, 2))
             if chart.bars:
                 charts.append(chart)

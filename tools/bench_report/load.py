@@ -9,6 +9,7 @@ place. What is merely not there (a workload, the machine card, a value) is no mi
 import json
 import math
 import os
+import statistics
 
 FORMAT = 'seg_bench/1'
 PARAMS = ('producers', 'workers', 'batch', 'segment_size', 'capacity', 'rate', 'jobs')
@@ -36,6 +37,7 @@ class Case:
         self.params = params
         self.runs = runs
         self.peer = self.library = self.loop = None
+        self.rounds = {}  # ns per job, by number of the round
         self.time = self.cpu = None  # ns per job
         self.values = {}  # name: (unit, Spread)
 
@@ -66,6 +68,12 @@ class Case:
         found = self.values.get(name)
         return found[1] if found else None
 
+    def ratio_to(self, base):
+        """How many times as long as `base`: the median of the ratios of the same round, or None."""
+        ratios = [ns / base.rounds[number] for number, ns in self.rounds.items()
+                  if base.rounds.get(number)]
+        return statistics.median(ratios) if ratios else None
+
 
 class Results:
     """A file, or several put together."""
@@ -74,6 +82,7 @@ class Results:
         self.cards = []  # (file name, machine card, options, complete)
         self.cases = []
         self.notes = []
+        self.missing = []  # (what could not be measured, why)
 
     def of(self, workload, **params):
         """The cases of a workload that have these parameters; without a profile unless asked."""
@@ -91,6 +100,7 @@ class Results:
         known = {case.key() for case in self.cases}
         self.cards += other.cards
         self.notes += other.notes
+        self.missing += [one for one in other.missing if one not in self.missing]
         self.cases += [case for case in other.cases if case.key() not in known]
 
 
@@ -151,6 +161,7 @@ def _case(raw, where):
             f'{workload} is of kind {kind!r}, not time or values')
     if kind == 'time':
         case.time = _spread(raw.get('ns_per_job'), f'{where}.ns_per_job', 0)
+        case.rounds = dict(_rounds(runs, where))
         if raw.get('cpu_ns_per_job') is not None:
             case.cpu = _spread(raw['cpu_ns_per_job'], f'{where}.cpu_ns_per_job', 0)
     values = raw.get('values', {})
@@ -160,6 +171,27 @@ def _case(raw, where):
         spread = _spread(value, at)
         case.values[name] = (str(value.get('unit', '')), spread)
     return case
+
+
+def _rounds(runs, where):
+    """(number of the round, ns per job) of each run; older results do not number them."""
+    for index, run in enumerate(runs):
+        at = f'{where}.runs[{index}]'
+        _expect(isinstance(run, dict), at, 'is not an object')
+        if run.get('ns_per_job') is not None:
+            yield (int(_number(run.get('round', index), f'{at}.round', 0)),
+                   _number(run['ns_per_job'], f'{at}.ns_per_job', 0))
+
+
+def _missing(peers, path):
+    """What tools/bench-peers could not have."""
+    _expect(isinstance(peers, list) and all(isinstance(p, dict) for p in peers), path,
+            '"peers" is not a list of objects')
+    for peer in peers:
+        names = peer.get('adapters')
+        if isinstance(peer.get('missing'), str):
+            names = names if isinstance(names, list) and names else [peer.get('program')]
+            yield ', '.join(str(name) for name in names), peer['missing']
 
 
 def load(path):
@@ -195,6 +227,7 @@ def load(path):
     _expect(isinstance(notes, list), path, '"notes" is not a list')
     results.notes = [str(note['text']) for note in notes
                      if isinstance(note, dict) and 'text' in note]
+    results.missing = list(_missing(raw.get('peers') or [], path))
     results.cards.append((os.path.basename(path), machine, options,
                           raw.get('complete') is not False))
     return results

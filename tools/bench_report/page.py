@@ -3,7 +3,7 @@
 
 from html import escape
 
-from . import svg
+from . import claims, svg
 from .axis import ns, short
 
 STYLE = '''
@@ -25,6 +25,9 @@ table { border-collapse: collapse; font-size: .88em; }
 th, td { text-align: left; padding: .15em .9em .15em 0; vertical-align: top; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
 tr.line td { border-top: 1px solid var(--grid); }
+.claims td:nth-child(2) { white-space: nowrap; font-weight: 600; }
+.claims td:first-child { max-width: 21em; } .claims summary { margin: .2em 0; }
+.good { color: var(--s2); } .bad { color: var(--limit); }
 .card { background: var(--card); border-radius: 6px; padding: .6em .9em; margin: .8em 0; }
 .wide { overflow-x: auto; } summary { cursor: pointer; margin: .8em 0; }
 svg { width: 100%; min-width: 560px; height: auto; display: block; }
@@ -129,6 +132,23 @@ def _table(results):
     return '\n'.join(out + ['</table>'])
 
 
+def _claims(results):
+    """What was claimed; nothing where the files say nothing about any of it."""
+    made = claims.judge(results)
+    if all(claim.state == claims.UNKNOWN for claim in made):
+        return []
+    out = ['<h2>What was to come out</h2><table class="claims">',
+           '<tr><th>claim</th><th></th><th>figure</th></tr>']
+    for claim in made:
+        css = {claims.REACHED: 'good', claims.FAILED: 'bad'}.get(claim.state, 'soft')
+        details = ''.join(f'<br>{escape(line)}' for line in claim.details)
+        if details:
+            details = f'<details><summary>each</summary>{details[4:]}</details>'
+        out.append(f'<tr class="line"><td>{escape(claim.text)}</td><td class="{css}">{claim.state}'
+                   f'</td><td>{escape(claim.figure)}{details}</td></tr>')
+    return out + ['</table>']
+
+
 def render(results, sections):
     out = ['<!DOCTYPE html>', '<html lang="en"><head><meta charset="utf-8">',
            '<meta name="viewport" content="width=device-width, initial-scale=1">',
@@ -139,6 +159,7 @@ def render(results, sections):
            'while hits all alike.</p>']
     out += [f'<p class="warn">{escape(text)}</p>' for text in warnings(results)]
     out += [_card(name, machine, options) for name, machine, options, _ in results.cards]
+    out += _claims(results)
     missing = []
     for title, charts, source in sections:
         if not charts:
@@ -153,6 +174,10 @@ def render(results, sections):
     if results.notes:
         out.append('<h2>Notes</h2><ul>')
         out += [f'<li>{escape(note)}</li>' for note in results.notes] + ['</ul>']
+    if results.missing:
+        out.append('<h2>Could not be measured</h2><ul>')
+        out += [f'<li>{escape(what)}: {escape(why)}</li>' for what, why in results.missing]
+        out.append('</ul>')
     if missing:
         out.append('<h2>Not in these files</h2><ul>')
         out += [f'<li>{escape(text)}</li>' for text in missing] + ['</ul>']

@@ -75,10 +75,12 @@ class Seeds(Program):
     def build(self, builder):
         if shutil.which('go') is None:
             raise Missing('go is missing: install Go 1.26 or newer (go.dev)')
-        why = {self.ask(module) for module in self.modules}
-        if why == {''}:
-            raise Missing('the module registry gives them now: their adapters can be written')
-        raise Missing(f'the module registry: {"; ".join(sorted(why - {""}))}')
+        why = {module: self.ask(module) for module in self.modules}
+        given = [module for module, reason in why.items() if not reason]
+        text = f'the module registry: {"; ".join(sorted(set(why.values()) - {""}))}'
+        if given:
+            text = f'the module registry gives {", ".join(given)} now: adapters can be written'
+        raise Missing(text)
 
     @staticmethod
     def ask(module):
@@ -151,6 +153,15 @@ PROGRAMS = (
 def run(command, **more):
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           check=False, **more)
+
+
+def installed(package):
+    """The version of a Debian package, for libraries that do not know their own."""
+    try:
+        done = run(['dpkg-query', '-W', '-f', '${Package} ${Version}', package])
+    except FileNotFoundError:
+        return None
+    return done.stdout if package and done.returncode == 0 else None
 
 
 def last_line(text):
