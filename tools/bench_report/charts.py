@@ -305,7 +305,8 @@ def _pairs(cases):
 
 def drains(results):
     chart = Chart('drain', 'Collecting results: queue against mutex and array',
-                  'Many threads send, one collects.', 'senders', 'time per result')
+                  'Many threads send results of 32 bytes, one collects them.', 'senders',
+                  'time per result')
     lines = [_line(results.of('drain_queue'), 'producers', 'wp_queue'),
              _line(results.of('drain_mutex'), 'producers', 'array under a mutex')]
     return _with_lines(chart, lines)
