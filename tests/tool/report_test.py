@@ -324,7 +324,9 @@ def refuses_files_that_cannot_be_read():
 def refuses_wrong_arguments():
     for arguments in ((), ('--nonsense', 'x'), ('--compare', 'x'), ('--compare', 'a', 'b', 'c'),
                       ('--chart',), ('--chart', 'x', '--no-png', 'a'),
-                      ('-o',)):
+                      ('-o',), ('--table',), ('--table', 'a', 'b'), ('--put', 'a'), ('--claims',),
+                      ('--table', '--claims', 'a'), ('--closest', '1', 'a'),
+                      ('--table', '--closest', '0', 'a'), ('--table', '--closest', 'x', 'a')):
         done = report(*arguments)
         check_equal((done.returncode, len(done.stderr.splitlines())), (2, 1), done.stderr)
 
@@ -426,6 +428,182 @@ def another_machine_is_told():
     check('RAW LIMIT DIFFERS' in compared(everything(), new)[1])
 
 
+# ---- claims, and tables in Markdown ----
+
+def peer_case(peer, figures, kind='pool', workers=1, producers=1, loop=None, batch=None):
+    """A result of tools/bench-peers with one figure for each round."""
+    one = case(f'peer_{kind}', sorted(figures)[len(figures) // 2], producers=producers,
+               workers=workers, batch=batch, peer=peer, loop=loop,
+               library='wpool 1' if peer.startswith('wpool') else peer)
+    one['ns_per_job'].update(min=min(figures), max=max(figures))
+    one['runs'] = [{'round': n, 'ns_per_job': ns, 'jobs': 1} for n, ns in enumerate(figures)]
+    return one
+
+
+def peers_document(**changes):
+    results = [
+        case('raw_limit', 2.0),
+        peer_case('wpool_submit', (10, 20, 40)), peer_case('wpool_producer', (5, 5, 5)),
+        peer_case('near', (50, 60, 70)), peer_case('far', (200, 300, 400)),
+        peer_case('thread', (9000, 9000, 9000), workers=None),
+        peer_case('wpool_submit_batch', (4, 4, 4), batch=64),
+        peer_case('many', (8, 8, 8), batch=64),
+        peer_case('wpool', (10, 10, 10), 'queue', loop='plain'),
+        peer_case('wpool', (99, 99, 99), 'queue', loop='paced'),
+        peer_case('ring', (9, 9, 9), 'queue', loop='plain'),
+        peer_case('wpool_submit', (100, 100, 110), 'cpu', 2),
+        peer_case('near', (120, 105, 115), 'cpu', 2),
+        peer_case('wpool_submit', (100, 100, 110), 'io', 2),
+        peer_case('near', (90, 90, 90), 'io', 2), peer_case('openmp_task', (9, 9, 9), 'io', 2),
+    ]
+    return document(results, peers=[
+        {'program': 'near', 'adapters': ['near'], 'missing': None},
+        {'program': 'gone', 'adapters': ['a', 'b'], 'missing': 'no such package'}], **changes)
+
+
+def claims_of(results):
+    done = report('--claims', write('in.json', results))
+    check_equal(done.stderr, '')
+    found = {}
+    for line in done.stdout.splitlines():
+        if re.match(r'(reached|NOT reached|not measured): ', line):
+            state, text = line.split(':', 1)
+            found[text.strip()] = state
+    return done, {words: state for text, state in found.items()
+                  for words in (re.sub(r'[^a-zA-Z/]+', ' ', text),)}
+
+
+def state_of(found, *words):
+    states = [state for text, state in found.items() if all(w in text for w in words)]
+    check(len(states) == 1, words, found)
+    return states[0]
+
+
+def claims_are_judged_round_by_round():
+    done, found = claims_of(peers_document())
+    check_equal(done.returncode, 1)
+    # 50 / 10, 60 / 20, 70 / 40: the median is 3.
+    check_equal(state_of(found, 'Whole pool'), 'reached')
+    check('1 P 1 W, wpool_submit 20 ns: the closest: near 3.00 x' in done.stdout, done.stdout)
+    check_equal(state_of(found, "producer s lane"), 'reached')
+    check_equal(state_of(found, 'With batches of', 'in single submits'), 'reached')
+    check_equal(state_of(found, 'batches on both sides'), 'reached')
+    check_equal(state_of(found, 'any number of producers'), 'NOT reached')
+    check('1 P 1 C, wpool 10 ns: short of it: ring 0.90 x' in done.stdout, done.stdout)
+    check_equal(state_of(found, 'CPU jobs no peer'), 'reached')
+    check_equal(state_of(found, 'I/O jobs no peer'), 'NOT reached')
+    check('ahead: near 0.900 x at 1 P 2 W' in done.stdout, done.stdout)
+    check('not counted, because they have more threads that sleep: openmp_task' in done.stdout)
+    check_equal(state_of(found, 'Overload', 'lost'), 'not measured')
+
+
+def a_claim_fails_by_one_round_more():
+    results = peers_document()
+    results['results'][3] = peer_case('near', (50, 59, 70))
+    check_equal(state_of(claims_of(results)[1], 'Whole pool'), 'NOT reached')
+
+
+def claims_of_scaling_and_overload():
+    def states(ideal, peak, longest, finished=400):
+        made = [case('scale_cpu', 1, workers=w, values={'of ideal': ('%', n)})
+                for w, n in ((1, 99), (2, ideal), (4, 50))]
+        made.append(case('overload_pool', workers=2, values={
+            'peak memory': ('MiB', peak), 'bound': ('MiB', 43 * 500000 / 2 ** 20),
+            'offered': ('jobs', 800), 'finished': ('jobs', finished), 'rejected': ('jobs', 400),
+            'latency max': ('ns', longest)}))
+        done, found = claims_of(document(made))
+        return done.returncode, [state_of(found, *words) for words in (
+            ('CPU jobs within',), ('peak memory',), ('longest latency',), ('lost',))]
+
+    bound = 42 * 500000 / 2 ** 20
+    check_equal(states(98, 1.1 * bound - 0.01, 1.5 * 420e6 - 1), (0, ['reached'] * 4))
+    check_equal(states(97.9, 1.1 * bound + 0.01, 1.5 * 420e6 + 1e6, 399), (1, ['NOT reached'] * 4))
+
+
+def claims_stand_on_the_page():
+    html, _ = page_of(peers_document())
+    check('What was to come out' in html and 'NOT reached' in html)
+    check('<li>a, b: no such package</li>' in html)
+    html, _ = page_of(document([case('idle', workers=1)]))
+    check('What was to come out' not in html)
+
+
+def table_of(*options, **changes):
+    done = report('--table', *options, write('in.json', peers_document(**changes)))
+    check_equal((done.returncode, done.stderr), (0, ''))
+    return done.stdout
+
+
+def tables_have_every_peer():
+    text = table_of()
+    for row in ('| **wp_submit** | 20 |', '| **wp_producer_submit** | 5.0 |',
+                '| `near` | 60 (3.0 x) |', '| `far` | 300 (15 x) |', '| `thread` | 9000 (450 x) |',
+                '| **wp_submit_batch of 64** | 4.0 |', '| `many` | 8.0 (2.0 x) |',
+                # The better loop of the two; bold is who is ahead.
+                '| **wp_queue_push** | 10 |', '| `ring` | **9.0 (0.90 x)** |',
+                '| `near` | **90 (0.90 x)** |', '- Not measured: a, b: no such package.'):
+        check(row in text.splitlines(), row, text)
+    check(text.index('`near` | 60') < text.index('`far`') < text.index('`thread`'))
+    check('Not quiet' not in text and 'quick' not in text and '2026-01-02' in text)
+
+
+def tables_of_the_closest():
+    text = table_of('--closest', '1')
+    check('`near`' in text and '`many`' in text and '`ring`' in text, text)
+    check('`far`' not in text and 'sleep' not in text, text)
+
+
+def tables_say_what_may_not_be_quoted():
+    text = table_of(complete=False, options={'quick': True, 'runs': 1},
+                    machine={'disturbed': True, 'cpus_used_by_others_during': 1.26})
+    for words in ('other programs used 1.3 CPUs', 'quick run', 'Interrupted', '1 round,'):
+        check(words in ' '.join(text.split()), words, text)
+
+
+def tables_are_put_into_documents():
+    mark = '<!-- table of old.json, 1 closest -->\nSTALE\n<!-- end of table -->\n'
+    name = write('doc.md', f'before\n{mark}between\n{mark.replace(", 1 closest", "")}after\n')
+    done = report('--put', write('in.json', peers_document()), name)
+    check_equal((done.returncode, done.stderr, done.stdout), (0, '', ''))
+    with open(name, encoding='utf-8') as file:
+        text = file.read()
+    check(text.startswith('before\n<!-- table of '), text)
+    check(text.endswith('<!-- end of table -->\nafter\n'), text)
+    check('in.json, 1 closest -->' in text and 'in.json -->' in text and 'STALE' not in text, text)
+    check_equal((text.count('`far`') > 0, text.count('`near`')), (True, 4))
+    again = report('--put', 'in.json', name)
+    with open(name, encoding='utf-8') as file:
+        check_equal((again.returncode, file.read()), (0, text))
+
+
+def documents_that_cannot_be_served():
+    write('in.json', peers_document())
+    write('none.md', 'no mark')
+    good = write('good.md', '<!-- table of x -->\n<!-- end of table -->\n')
+    for arguments, words in ((('none.md',), 'none.md has no'), (('gone.md',), 'No such file'),
+                             ((good, 'none.md'), 'none.md has no')):
+        done = report('--put', 'in.json', *arguments)
+        check_equal((done.returncode, len(done.stderr.splitlines())), (2, 1), done.stderr)
+        check(words in done.stderr, done.stderr)
+    with open(good, encoding='utf-8') as file:
+        check_equal(file.read(), '<!-- table of x -->\n<!-- end of table -->\n')
+    done = report('--table', write('seg.json', document([case('idle', workers=1)])))
+    check_equal((done.returncode, done.stdout), (2, ''))
+    check('no results of tools/bench-peers' in done.stderr, done.stderr)
+
+
+def a_closed_pipe_is_no_error():
+    for arguments in (('--table', 'in.json'), ('--claims', 'in.json'),
+                      ('--compare', '--all', 'in.json', 'in.json'), ('--help',)):
+        write('in.json', peers_document())
+        read, end = os.pipe()
+        os.close(read)
+        done = subprocess.run([sys.executable, REPORT, *arguments], stdout=end, text=True,
+                              stderr=subprocess.PIPE, check=False)
+        os.close(end)
+        check_equal((done.returncode, done.stderr), (0, ''), arguments)
+
+
 def tree_stays_clean():
     report('--no-png', '-o', 'out', write('in.json', document(everything())))
     for folder, folders, _ in os.walk(os.path.join(TREE, 'tools')):
@@ -435,7 +613,8 @@ def tree_stays_clean():
 if __name__ == '__main__':
     here = dict(globals())
     helpers = {'spread', 'case', 'document', 'everything', 'write', 'report', 'page_of', 'refused',
-               'compared', 'check', 'check_equal', 'run'}
+               'compared', 'check', 'check_equal', 'run', 'peer_case', 'peers_document',
+               'claims_of', 'state_of', 'table_of'}
     sys.exit(run([f for name, f in here.items()
                   if callable(f) and getattr(f, '__module__', '') == '__main__'
                   and name not in helpers], sys.argv[2:]))

@@ -127,17 +127,25 @@ class Case:
         ns = self.run(self.least)
         if ns is None:
             return
-        enough = run_ms * 1e6
-        second = max(self.least, min(SECOND_JOBS, int(enough / 4 / ns)))
+        second = max(self.least, min(SECOND_JOBS, int(run_ms * 1e6 / 4 / ns)))
         ns = self.run(second) if second > 2 * self.least else ns
-        if ns is None:
-            return
-        jobs = max(self.least, min(JOBS_MAX, int(enough / ns)))
+        if ns is not None:
+            self.choose_jobs(ns, run_ms)
+
+    def choose_jobs(self, ns, run_ms):
+        jobs = max(self.least, min(JOBS_MAX, int(run_ms * 1e6 / ns)))
         digits = len(str(jobs)) - 2
         self.jobs = jobs // 10 ** digits * 10 ** digits
 
-    def measure(self, number):
-        if self.failure is None and self.run(self.jobs) is not None:
+    def measure(self, number, run_ms):
+        if self.failure is not None:
+            return
+        ns, before = self.run(self.jobs), self.jobs
+        if ns is not None and ns * before < run_ms * 1e6 / 4:
+            # The machine was slow when the jobs were counted: so short a run says little.
+            self.choose_jobs(ns, run_ms)
+            ns = self.run(self.jobs) if self.jobs > before else ns
+        if ns is not None:
             self.runs[number] = {**self.result['runs'][0], 'round': number}
 
 
@@ -227,7 +235,7 @@ def rounds(cases, raw, runs, run_ms):
             raw.measure(number)
             for case in cases:
                 progress.step(f'{case}, round {number + 1} of {first + runs}')
-                case.measure(number)
+                case.measure(number, run_ms)
     except KeyboardInterrupt:
         return False
     finally:
