@@ -171,7 +171,8 @@ class Run(unittest.TestCase):
         self.assertEqual(more['options'], {**self.data['options'], 'runs': 3})
         self.assertEqual(len(more['results']), len(self.data['results']))
         for old, new in zip(self.data['results'], more['results']):
-            self.assertEqual(new['params'], old['params'])
+            self.assertGreaterEqual(new['params']['jobs'], old['params']['jobs'])
+            self.assertEqual({**new['params'], 'jobs': 0}, {**old['params'], 'jobs': 0})
             self.assertEqual([r['round'] for r in new['runs']], [0, 1, 2])
             self.assertEqual([r['wall_ns'] for r in new['runs'][:2]],
                              [r['wall_ns'] for r in old['runs']])
@@ -275,6 +276,8 @@ class Trouble(unittest.TestCase):
             case.calibrate(1)
             self.assertIn('NOT EXACTLY ONCE', case.failure or '')
             self.assertEqual(case.runs, {})
+            case.measure(0, 1)
+            self.assertEqual(case.runs, {})
         cases = measure.plan(peers, True)
         for case in cases:
             case.calibrate(1)
@@ -318,6 +321,28 @@ class Arithmetic(unittest.TestCase):
         self.assertEqual(table.cell(cases[2:], cases[1]).split(), ['8.0', '2.00x'])
         self.assertEqual(
             table.closest(cases, 'queue', False, measure.own(cases, 'wpool'))[0], 2)
+
+    def test_a_round_that_was_interrupted_is_ended(self):
+        class Raw:
+            runs = {}
+
+            @staticmethod
+            def measure(number):
+                Raw.runs[number] = {}
+
+        order = []
+        cases = [self.case('x', name, ()) for name in 'abc']
+        for case in cases:
+            def once(number, _, case=case):
+                if len(order) == 4:
+                    order.append('cut')
+                    raise KeyboardInterrupt
+                order.append(f'{case.peer.name}{number}')
+                case.runs[number] = {}
+            case.measure = once
+        self.assertFalse(measure.rounds(cases, Raw, 2, 1))
+        self.assertTrue(measure.rounds(cases, Raw, 1, 1))
+        self.assertEqual(order, ['a0', 'b0', 'c0', 'a1', 'cut', 'b1', 'c1', 'a2', 'b2', 'c2'])
 
     def test_a_run_that_was_too_short_is_repeated_with_more_jobs(self):
         case, asked = self.case('x', 'x', ()), []

@@ -82,7 +82,8 @@ class Case:
         self.producers = producers
         self.workers = workers      # None: cannot be chosen
         self.loop = loop
-        self.jobs = self.least = FIRST_SLOW_JOBS if peer.kind in TASK_WORKERS else FIRST_JOBS
+        self.least = FIRST_SLOW_JOBS if peer.kind in TASK_WORKERS else FIRST_JOBS
+        self.jobs = None            # per run, once that is known
         self.result = None          # of the last run, in seg_bench's form
         self.runs = {}              # round -> its entry of "runs"
         self.failure = None
@@ -138,6 +139,8 @@ class Case:
         self.jobs = jobs // 10 ** digits * 10 ** digits
 
     def measure(self, number, run_ms):
+        if self.jobs is None:
+            self.calibrate(run_ms)
         if self.failure is not None:
             return
         ns, before = self.run(self.jobs), self.jobs
@@ -163,6 +166,8 @@ def shapes_of(peer, quick):
             continue
         if peer.max_workers and workers > peer.max_workers:
             continue
+        if peer.program.spins and producers + workers > 2 * CPUS:
+            continue  # minutes: each waits for one that is not running until its time slice ends
         yield producers, workers
 
 
@@ -223,19 +228,23 @@ class Raw:
 
 
 def rounds(cases, raw, runs, run_ms):
-    """Measures `runs` more rounds; True when it was not interrupted."""
-    first = 1 + max((n for one in (raw, *cases) for n in one.runs), default=-1)
-    progress = Progress(len(cases) * (runs + 1))
+    """Measures `runs` more rounds; True when it was not interrupted.
+
+    A round that was interrupted is ended first. A case's number of jobs is found out when its turn
+    comes for the first time.
+    """
+    last = max((n for one in (raw, *cases) for n in one.runs), default=-1)
+    cut = any(last not in case.runs and case.failure is None for case in cases) and last >= 0
+    numbers = range(last if cut else last + 1, last + 1 + runs)
+    progress = Progress(len(cases) * len(numbers))
     try:
-        for case in cases:
-            progress.step(f'{case}, how many jobs')
-            if not case.runs and not case.failure:
-                case.calibrate(run_ms)
-        for number in range(first, first + runs):
-            raw.measure(number)
+        for number in numbers:
+            if number not in raw.runs:
+                raw.measure(number)
             for case in cases:
-                progress.step(f'{case}, round {number + 1} of {first + runs}')
-                case.measure(number, run_ms)
+                progress.step(f'{case}, round {number + 1} of {numbers.stop}')
+                if number not in case.runs:
+                    case.measure(number, run_ms)
     except KeyboardInterrupt:
         return False
     finally:

@@ -31,7 +31,7 @@ class Program:
     """One program of bench/peers and the adapters that it has."""
 
     def __init__(self, name, source, *, headers=(), modules=(), package='', flags=(), libraries=(),
-                 queues=(), pools=()):
+                 queues=(), pools=(), spins=False):
         self.name = name
         self.source = source
         self.headers = headers      # which tell whether the package is there
@@ -41,6 +41,7 @@ class Program:
         self.libraries = libraries
         self.queues = queues
         self.pools = pools
+        self.spins = spins          # for a preempted thread, and never releases the CPU
         self.path = None            # once it is built
         self.library = ''           # what it says it uses
 
@@ -113,7 +114,8 @@ PROGRAMS = (
             pools=('tbb_task_group', 'tbb_enqueue')),
     Program('urcu', 'urcu.c', headers=('urcu/wfcqueue.h',), modules=('liburcu-cds',),
             package='liburcu-dev', queues=('urcu_wfcqueue',)),
-    Program('ck', 'ck.c', headers=('ck_ring.h',), package='libck-dev', queues=('ck_ring',)),
+    Program('ck', 'ck.c', headers=('ck_ring.h',), package='libck-dev', queues=('ck_ring',),
+            spins=True),
     Program('dpdk', 'dpdk.c', headers=('rte_ring.h',), modules=('libdpdk',), package='libdpdk-dev',
             queues=('dpdk_ring', 'dpdk_ring_bulk')),
     Program('boost', 'boost.cpp', package='libboost-dev',
