@@ -148,16 +148,17 @@ def overload(results):
     latency = Claim(f'Overload: the longest latency is at most {LATENCY_MOST} times the line of '
                     'requests that may be ahead, and its service')
     lost = Claim('Overload: nothing is lost')
-    for case in results.of('overload_pool')[:1]:
+    # With several numbers of workers, the first that misses something is told, or the last.
+    for case in results.of('overload_pool'):
         bound, peak = case.value('bound'), case.value('peak memory')
         # The bound that the workload tells has one more: that which is about to be handed over.
         requests = bound and round(bound.median * MIB / BODY_BYTES) - 1
-        if requests and peak:
+        if requests and peak and memory.state != FAILED:
             share = peak.median * MIB / (requests * BODY_BYTES)
             memory = Claim(memory.text, REACHED if share <= MEMORY_MOST else FAILED,
-                           f'{peak.median:.1f} MiB, {share:.2f} times {requests} x 500 KB')
+                           f'{peak.median:.1f} MiB, {share:.3f} times {requests} x 500 KB')
         longest = case.value('latency max')
-        if requests and longest and case.params['workers']:
+        if requests and longest and case.params['workers'] and latency.state != FAILED:
             line = requests / case.params['workers'] * SERVICE_NS
             ok = longest.median <= LATENCY_MOST * line
             latency = Claim(latency.text, REACHED if ok else FAILED,
@@ -165,7 +166,7 @@ def overload(results):
             latency.details = [f'a thread per request: {ns(c.value("latency max").median)}'
                                for c in results.of('overload_thread')[:1] if c.value('latency max')]
         counts = [case.value(name) for name in ('offered', 'finished', 'rejected')]
-        if all(counts):
+        if all(counts) and lost.state != FAILED:
             offered, finished, rejected = (c.median for c in counts)
             lost = Claim(lost.text, REACHED if offered == finished + rejected else FAILED,
                          f'{offered:.0f} offered, {finished:.0f} finished, {rejected:.0f} rejected')

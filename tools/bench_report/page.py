@@ -85,7 +85,7 @@ def footer(results):
 
 def _card(name, machine, options):
     rows = [('file', name)] + [(title, machine[field]) for field, title in CARD
-                               if machine.get(field) not in (None, '')]
+                               if machine.get(field) not in (None, '', -1)]
     if options.get('runs'):
         rows.append(('runs', options['runs']))
     cells = ''.join(f'<tr><td class="soft">{escape(title)}</td>'
