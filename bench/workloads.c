@@ -16,6 +16,7 @@ extern const struct bench_workload bench_idle_lanes;
 extern const struct bench_workload bench_idle_lanes_shared;
 extern const struct bench_workload bench_pool_try;
 extern const struct bench_workload bench_pool_timing;
+extern const struct bench_workload bench_pool_contain;
 extern const struct bench_workload bench_pool_wait;
 extern const struct bench_workload bench_growth;
 extern const struct bench_workload bench_latency;
@@ -74,6 +75,7 @@ const struct bench_workload *const bench_workloads[] = {
 	&bench_idle_lanes_shared,
 	&bench_pool_try,
 	&bench_pool_timing,
+	&bench_pool_contain,
 	&bench_pool_wait,
 	&bench_growth,
 	&bench_latency,

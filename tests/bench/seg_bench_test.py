@@ -38,6 +38,7 @@ WORKLOADS = {
     'idle_lanes_shared': ['--producers', '3', '--workers', '1'],
     'pool_try': ['--producers', '2', '--workers', '1', '--capacity', '8'],
     'pool_timing': ['--producers', '2', '--workers', '2'],
+    'pool_contain': ['--producers', '2', '--workers', '2'],
     'pool_wait': ['--producers', '2', '--workers', '2'],
     'growth': [],
     'latency': ['--workers', '1'],
@@ -93,7 +94,7 @@ TIMED = {'raw_limit', 'job_cost', 'queue_pair', 'queue_mpmc', 'queue_mpmc_unpace
          'scale_sha256', 'scale_cpu', 'scale_io', 'matrix_empty', 'matrix_cpu', 'matrix_io',
          'submit_path', 'producer_pressure', 'backpressure', 'mixed', 'wait_cpu', 'thread_empty',
          'thread_cpu', 'thread_io', 'drain_queue', 'drain_mutex', 'stats_cost', 'pool_timing',
-         'crowd', 'crowd_lanes', 'idle_lanes', 'idle_lanes_shared'}
+         'crowd', 'crowd_lanes', 'idle_lanes', 'idle_lanes_shared', 'pool_contain'}
 
 
 def run(*args, **options):
