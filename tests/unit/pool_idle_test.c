@@ -10,6 +10,8 @@
 #include "t.h"
 
 #define WINDOW_NS UINT64_C(2000000000)
+/* A timer is seen in each window; what the machine does to a thread that sleeps, not in all. */
+#define TRIES     10
 
 struct activity {
 	unsigned threads;
@@ -72,7 +74,7 @@ static void expect_idle(struct wp_pool *pool, unsigned workers)
 			after.involuntary == before.involuntary &&
 			after.run_ns - before.run_ns < 1000000)
 			return;
-		t_assert_msg(tries < 3, "voluntary %llu, involuntary %llu switches, %llu ns",
+		t_assert_msg(tries < TRIES, "voluntary %llu, involuntary %llu switches, %llu ns",
 			(unsigned long long)(after.voluntary - before.voluntary),
 			(unsigned long long)(after.involuntary - before.involuntary),
 			(unsigned long long)(after.run_ns - before.run_ns));
@@ -150,7 +152,7 @@ T_TEST(pool_idle, while_one_runs_a_long_job)
 		struct activity after = look("idle/");
 		if (after.voluntary == before.voluntary)
 			break;
-		t_assert_msg(tries < 3, "%llu voluntary switches",
+		t_assert_msg(tries < TRIES, "%llu voluntary switches",
 			(unsigned long long)(after.voluntary - before.voluntary));
 	}
 	gate_open(&gate);
@@ -173,10 +175,8 @@ T_TEST(pool_idle, a_timer_would_be_seen)
 	struct crew crew;
 	crew_start(&crew, 1, wake_often, &end);
 	pool_until(look("tick/").threads == 1);
-	struct activity before = look("tick/");
-	wp__os_sleep(500000000);
-	struct activity after = look("tick/");
-	t_assert(after.voluntary - before.voluntary > 3);
+	uint64_t before = look("tick/").voluntary;
+	pool_until(look("tick/").voluntary - before > 3);
 	wp_store_rlx_u32(&end, 1);
 	crew_join(&crew);
 }
