@@ -48,6 +48,12 @@ static inline void try_everything(struct wp_pool *pool)
 	child_check(wp_pool_stop(pool, NULL) == WP_EFORKED);
 	child_check(wp_pool_stats(pool, &s) == WP_EFORKED);
 	child_check(wp_pool_dump(pool, stderr) == WP_EFORKED);
+	child_check(wp_pool_last_error(pool, NULL, 0) == WP_EFORKED);
+	struct wp_job in_ctx[2] = { job, job };
+	child_check(wp_ctx_create(&in_ctx[1].ctx, NULL, WP_FOREVER) == 0);
+	child_check(wp_submit_job(pool, &in_ctx[1]) == WP_EFORKED);
+	child_check(wp_submit_batch(pool, in_ctx, 2) == WP_EFORKED);
+	wp_ctx_unref(in_ctx[1].ctx);
 	struct wp_producer *producer = NULL;
 	child_check(wp_producer_open(&producer, pool) == WP_EFORKED && !producer);
 	child_check(wp_pool_is_closed(pool));
