@@ -388,6 +388,6 @@ T_TEST(queue, failed_creations_leave_no_address_space)
 		wp__fault_disarm();
 		accepts(o);
 	}
-	/* One reservation of a lane of this size is 40 MiB: 10,000 pages. */
-	t_assert(address_space() < before + 1000);
+	/* One reservation of a lane of this size is 40 MiB: 10,000 pages. Valgrind takes 5,000. */
+	t_assert(address_space() < before + 9000);
 }
