@@ -26,8 +26,6 @@ static struct wp__stamp *stamp_of(
 WP_COLD void wp__stamp_jobs(struct wp__segment *segment, const struct wp__segment_shape *shape,
 	uint32_t slot, uint64_t ticket, uint32_t n, uint32_t mask)
 {
-	if (!shape->stamp_row)
-		return;
 	uint64_t now = wp__os_ticks();
 	for (uint32_t i = -slot & mask; i < n; i += mask + 1)
 		*stamp_of(segment, shape, slot + i) =

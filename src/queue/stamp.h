@@ -35,7 +35,7 @@ void wp__stamp_shape(struct wp__segment_shape *shape);
 
 /*
  * Stamps with the present time those of the n jobs from `slot` on, the first of which has this
- * ticket, whose slot has none of the bits of `mask`. It does nothing where there are no stamps.
+ * ticket, whose slot has none of the bits of `mask`. For shapes that have stamps.
  */
 void wp__stamp_jobs(struct wp__segment *segment, const struct wp__segment_shape *shape,
 	uint32_t slot, uint64_t ticket, uint32_t n, uint32_t mask);
