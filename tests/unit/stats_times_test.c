@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "hooks.h"
 #include "pool.h"
 #include "t.h"
 
@@ -323,4 +324,20 @@ T_TEST(stats_times, dump_of_a_used_pool)
 				   "  segments   1 touched, 0 free, 0 used again",
 				   "  sleep      # parks, # wakes, # rescues", NULL });
 	pool_destroy(pool);
+}
+
+T_TEST(stats_times, a_pool_whose_times_find_no_memory_is_not_made)
+{
+	struct wp_options o = WP_OPTIONS_INIT;
+	struct wp_pool *pool = NULL;
+	o.workers = 2;
+	o.timing = true;
+	int error = WP_ENOMEM;
+	for (unsigned nth = 1; error; nth++) {
+		wp__fault_arm(WP_FAULT_ALLOC, nth, false, ENOMEM);
+		error = wp_pool_create(&pool, &o);
+		wp__fault_disarm();
+		t_assert(error == 0 || (error == WP_ENOMEM && !pool));
+	}
+	pool_end(pool);
 }
