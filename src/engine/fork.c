@@ -30,6 +30,7 @@ static void mark(struct wp_pool *pool)
 	for (unsigned i = 0; i < table->worker_count; i++)
 		wp_store_rlx_u32(&table->workers[i]->interrupt, WP__FORKED);
 	wp__os_mutex_init(&pool->mutex);
+	wp__os_mutex_init(&pool->end_mutex);
 	wp__os_mutex_init(&pool->panic_mutex);
 	/* The handlers stay, and pass everything on: their lock may be held. */
 	pool->has_traps = false;

@@ -79,10 +79,10 @@ void wp__pool_discard(struct wp_pool *pool)
 
 void wp__pool_end(struct wp_pool *pool)
 {
-	wp__os_mutex_lock(&pool->mutex);
+	wp__os_mutex_lock(&pool->end_mutex);
 	if (pool->threads)
 		wp__pool_join(pool);
-	wp__os_mutex_unlock(&pool->mutex);
+	wp__os_mutex_unlock(&pool->end_mutex);
 	advance(pool, WP_STATE_STOPPED);
 	/* A worker may have ended without a last dry look: tell the others who wait. */
 	wp__ec_notify(&pool->rest);

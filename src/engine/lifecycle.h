@@ -6,7 +6,8 @@
  *     rest      sum(over) == accepted: waited for on the pool's event count, which every worker
  *               notifies when it runs dry
  *     stop      workers are interrupted: what is claimed and not started, or queued, is dropped
- *     end       at rest and closed: workers exit, their threads are joined, once, under the mutex
+ *     end       at rest and closed: workers exit, their threads are joined, once, under a mutex
+ *               that user code (destructors of a thread's data) cannot want
  *
  * wp_pool_state shows the step: open, draining (closed), stopping (to be stopped), stopped (ended).
  * It is advanced after what it says has been done, and never goes back; forked (engine/fork.h) is

@@ -54,6 +54,7 @@ static void init_settings(struct wp_pool *pool, const struct wp_options *o)
 		wp__pool_event(pool, missing, UINT_MAX,
 			"membarrier is missing: a fence per job is used instead");
 	wp__os_mutex_init(&pool->mutex);
+	wp__os_mutex_init(&pool->end_mutex);
 	wp__os_mutex_init(&pool->panic_mutex);
 	wp__guard_prepare();
 }
@@ -147,7 +148,9 @@ void wp__pool_join(struct wp_pool *pool)
 		wp__latch_wait(&pool->workers[i].ended);
 		wp__os_thread_join(&pool->workers[i].thread);
 	}
+	wp__os_mutex_lock(&pool->mutex);
 	pool->threads = 0;
+	wp__os_mutex_unlock(&pool->mutex);
 }
 
 static int init_traps(struct wp_pool *pool)
@@ -183,6 +186,7 @@ void wp__pool_free(struct wp_pool *pool)
 	wp__free(pool->workers);
 	wp__segqueue_fini(&pool->lane);
 	wp__os_mutex_destroy(&pool->panic_mutex);
+	wp__os_mutex_destroy(&pool->end_mutex);
 	wp__os_mutex_destroy(&pool->mutex);
 	wp__free(pool);
 }

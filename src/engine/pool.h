@@ -193,7 +193,12 @@ struct wp_pool {
 	/* See engine/lanes.h: a bit for each lane that workers look at. */
 	_Alignas(WP_ALONE) wp_atomic_u64 awake[WP__LANE_WORDS];
 
-	struct wp__mutex mutex; /* table and lanes for non-workers, and the end of the threads */
+	struct wp__mutex mutex; /* table and lanes for non-workers */
+	/*
+	 * Held while threads are joined: the destructors of their data are user code, which may
+	 * take the other one. Taken before it.
+	 */
+	struct wp__mutex end_mutex;
 	struct wp__lane *newest_lane, *idle_lanes;
 	struct wp_producer *producers; /* the open ones */
 	/* Among all pools of the process; engine/fork.c. */
@@ -201,7 +206,7 @@ struct wp_pool {
 	bool orphaned; /* destroyed in a child inside of its own job: freed after that */
 
 	wp_atomic_u32 state;     /* enum wp_state; engine/lifecycle.c */
-	unsigned threads;        /* started and not joined; under mutex */
+	unsigned threads;        /* started and not joined; changed under both mutexes */
 	unsigned threads_peak;   /* the most there were */
 	struct wp__times *times; /* room to add up what workers have timed; under mutex */
 };
@@ -266,7 +271,7 @@ static inline uint64_t wp__ticks_to_ns(const struct wp_pool *pool, uint64_t tick
 /* Starts the pool; the options are complete and valid. 0, WP_EINVAL or WP_ENOMEM. */
 int wp__pool_start(struct wp_pool **pool, const struct wp_options *options);
 
-/* Ends the threads and waits for them; the pool is at rest, or was never in use. Under mutex. */
+/* Ends the threads and waits for them; the pool is at rest, or never was in use. With end_mutex. */
 void wp__pool_join(struct wp_pool *pool);
 
 /* Frees a pool whose threads are gone. */

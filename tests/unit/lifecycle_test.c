@@ -2,6 +2,7 @@
 /* A pool's states, and pools that never come into being; its ends are in pool_shutdown_test.c. */
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "crew.h"
@@ -172,4 +173,40 @@ T_TEST(lifecycle, thread_that_cannot_be_started)
 	t_assert_int_eq(wp_submit(pool, count_fn, &ran), 0);
 	pool_end(pool);
 	t_assert_u64_eq(wp_load_rlx_u64(&ran), 1);
+}
+
+/* ---- what ends with a worker's thread ---- */
+
+static pthread_key_t key;
+static struct wp_pool *the_pool;
+static wp_atomic_u64 closed;
+
+/* A destructor of a thread's data: user code, while the pool waits for the thread. */
+static void close_producer(void *producer)
+{
+	struct wp_stats s = pool_stats(the_pool);
+	t_assert_u64_eq(s.workers_alive, 2);
+	wp_producer_close(producer);
+	wp_add_rlx_u64(&closed, 1);
+}
+
+static int opens_a_producer(void *payload)
+{
+	struct wp_producer *producer;
+	(void)payload;
+	t_assert_int_eq(wp_producer_open(&producer, the_pool), 0);
+	t_assert_int_eq(pthread_setspecific(key, producer), 0);
+	return 0;
+}
+
+T_TEST_TIMEOUT(lifecycle, thread_data_uses_the_pool, 30)
+{
+	t_assert_int_eq(pthread_key_create(&key, close_producer), 0);
+	the_pool = pool_of(2, 8, 4);
+	struct wp_job job = { .fn = opens_a_producer };
+	t_assert_int_eq(wp_submit_wait(the_pool, &job), 0);
+	t_assert_int_eq(wp_pool_shutdown(the_pool, WP_FOREVER, NULL), 0);
+	t_assert_u64_eq(wp_load_rlx_u64(&closed), 1);
+	wp_pool_destroy(the_pool);
+	t_assert_int_eq(pthread_key_delete(key), 0);
 }
