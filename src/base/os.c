@@ -178,7 +178,9 @@ int wp__os_thread_create(
 
 void wp__os_thread_join(struct wp__thread *thread)
 {
+	int before = wp__os_forbid_cancel();
 	pthread_join(thread->handle, NULL);
+	wp__os_allow_cancel(before);
 }
 
 int wp__os_at_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void))

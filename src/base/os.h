@@ -90,6 +90,7 @@ struct wp__thread {
  */
 int wp__os_thread_create(
 	struct wp__thread *thread, size_t stack_size, void *(*start)(void *), void *arg);
+/* Not a cancellation point: whoever joins holds a mutex. */
 void wp__os_thread_join(struct wp__thread *thread);
 void wp__os_thread_self(struct wp__thread *thread);
 
@@ -99,6 +100,19 @@ void wp__os_thread_self(struct wp__thread *thread);
  * time. -ENOMEM.
  */
 int wp__os_at_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void));
+
+/* Between these the calling thread is not cancelled; allow is given what forbid returned. */
+static inline int wp__os_forbid_cancel(void)
+{
+	int before;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+	return before;
+}
+
+static inline void wp__os_allow_cancel(int before)
+{
+	pthread_setcancelstate(before, &before);
+}
 
 /* Names the calling thread; the kernel keeps the first 15 bytes. */
 int wp__os_thread_set_name(const char *name);

@@ -82,8 +82,9 @@ void wp__rcu_synchronize(void)
 		return;
 	}
 	/* liburcu waits on a futex, and leaves what ended such a wait early in errno. */
-	int saved = errno;
+	int saved = errno, before = wp__os_forbid_cancel(); /* it polls, with locks held */
 	urcu_memb_synchronize_rcu();
 	errno = saved;
 	GRACE_PERIOD_ENDS();
 }
+	wp__os_allow_cancel(before);

@@ -305,6 +305,58 @@ T_TEST(dying, against_shutdown_and_stop)
 	}
 }
 
+/* ---- a cancellation that is due, and what wpool does with a mutex held ---- */
+
+#define MANY_PRODUCERS 20u /* so many that the table of lanes is replaced */
+
+static struct wp_producer *opened[MANY_PRODUCERS];
+
+static int opens_when_cancelled(void *payload)
+{
+	t_assert_int_eq(pthread_cancel(pthread_self()), 0);
+	for (unsigned i = 0; i < MANY_PRODUCERS; i++)
+		t_assert_int_eq(wp_producer_open(&opened[i], payload), 0);
+	pthread_testcancel();
+	return 0;
+}
+
+static int naps(void *payload)
+{
+	(void)payload;
+	wp__os_sleep(50000000);
+	return 0;
+}
+
+/* The last of the other pool's jobs is over, but perhaps not its thread: that is joined. */
+static int shuts_down_when_cancelled(void *payload)
+{
+	t_assert_int_eq(pthread_cancel(pthread_self()), 0);
+	t_assert_int_eq(wp_pool_shutdown(payload, WP_FOREVER, NULL), 0);
+	pthread_testcancel();
+	return 0;
+}
+
+T_TEST_TIMEOUT(dying, not_while_producers_are_opened, 60)
+{
+	struct wp_pool *pool = told_pool(2, 64);
+	struct wp_job job = { .fn = opens_when_cancelled, .payload = pool };
+	t_assert_int_eq(wp_submit_wait(pool, &job), WP_EPANIC);
+	for (unsigned i = 0; i < MANY_PRODUCERS; i++)
+		wp_producer_close(opened[i]);
+	pool_end(pool);
+}
+
+T_TEST_TIMEOUT(dying, not_while_another_pool_ends, 60)
+{
+	struct wp_pool *pool = told_pool(2, 64), *other = told_pool(2, 64);
+	struct wp_job job = { .fn = shuts_down_when_cancelled, .payload = other };
+	t_assert_int_eq(wp_submit(other, naps, NULL), 0);
+	t_assert_int_eq(wp_submit_wait(pool, &job), WP_EPANIC);
+	t_assert_int_eq(wp_pool_state(other), WP_STATE_STOPPED);
+	wp_pool_destroy(other);
+	pool_end(pool);
+}
+
 /* ---- nothing is left ---- */
 
 static void kill_many(struct wp_pool *pool, uint64_t n)
