@@ -220,14 +220,21 @@ void wp__os_mutex_destroy(struct wp__mutex *mutex)
 	pthread_mutex_destroy(&mutex->handle);
 }
 
+_Thread_local unsigned wp__os_mutexes_held;
+
+/* Counted on the outside of both: a handler that comes in between sees too many, not too few. */
 void wp__os_mutex_lock(struct wp__mutex *mutex)
 {
+	wp__os_mutexes_held++;
+	wp_fence_compiler();
 	pthread_mutex_lock(&mutex->handle);
 }
 
 void wp__os_mutex_unlock(struct wp__mutex *mutex)
 {
 	pthread_mutex_unlock(&mutex->handle);
+	wp_fence_compiler();
+	wp__os_mutexes_held--;
 }
 
 /* ---- giving up ---- */

@@ -125,6 +125,9 @@ struct wp__mutex {
 		PTHREAD_MUTEX_INITIALIZER \
 	}
 
+/* How many of these mutexes the calling thread holds; a fault's handler may look. */
+extern _Thread_local unsigned wp__os_mutexes_held __attribute__((tls_model("initial-exec")));
+
 void wp__os_mutex_init(struct wp__mutex *mutex);
 void wp__os_mutex_destroy(struct wp__mutex *mutex);
 void wp__os_mutex_lock(struct wp__mutex *mutex);

@@ -37,12 +37,15 @@ int wp__error_last(struct wp_pool *pool, char *message, size_t size)
 {
 	if (!message || size == 0)
 		return (int)(uint32_t)wp_load_rlx_u64(&pool->last_error);
+	char panic[WP__MESSAGE_MAX];
 	wp__os_mutex_lock(&pool->panic_mutex);
 	uint64_t last = wp_load_rlx_u64(&pool->last_error);
-	int code = (int)(uint32_t)last;
-	const char *text = last & OF_PANIC ? pool->last_panic : code ? wp__error_message(code) : "";
-	snprintf(message, size, "%s", text);
+	memcpy(panic, pool->last_panic, sizeof(panic));
 	wp__os_mutex_unlock(&pool->panic_mutex);
+	int code = (int)(uint32_t)last;
+	const char *text = last & OF_PANIC ? panic : code ? wp__error_message(code) : "";
+	/* Without the mutex: the caller's memory may be none. */
+	snprintf(message, size, "%s", text);
 	return code;
 }
 

@@ -91,6 +91,9 @@ void wp__guard_take(const struct wp__trap *trap)
 	struct wp__worker *w = wp__self;
 	if (!w || !w->running || w->running->held || !w->pool->options.contain_faults)
 		return;
+	/* In one of wpool's functions, which would leave it locked for everybody. */
+	if (wp__os_mutexes_held)
+		return;
 	struct wp__giving_up *g = &w->gave_up;
 	g->code = WP_EPANIC;
 	g->signal = trap->signal;

@@ -24,8 +24,9 @@
  * stack; passing on jobs that it has claimed; and submitting, to this pool or another one, where a
  * ticket without its job, or a wake-up that was taken and not given, would stop a lane for ever.
  * While it does so it holds the guard (`held`), and a fault is nobody's. User code that is called
- * meanwhile runs under guards of its own. A single submit by a producer's handle goes without, for
- * the few nanoseconds that are the point of it: a fault right there (a job that is no memory, a
+ * meanwhile runs under guards of its own. The same holds while one of wpool's mutexes is held (a
+ * context's, a pool's): it would stay locked. A single submit by a producer's handle goes without,
+ * for the few nanoseconds that are the point of it: a fault right there (a job that is no memory, a
  * stack that ends) may leave its lane with a ticket that no job comes for.
  *
  * What a job held when it gave up (locks, memory, files) stays held: wpool does not know of it.

@@ -214,6 +214,8 @@ void wp__os_mutex_init(struct wp__mutex *mutex)
 	mutex_of(mutex)->addr = (uintptr_t)mutex;
 }
 
+_Thread_local unsigned wp__os_mutexes_held; /* nobody faults here */
+
 void wp__os_mutex_destroy(struct wp__mutex *mutex)
 {
 	struct mutex *m = mutex_of(mutex);

@@ -5,6 +5,7 @@
  * the process dies of them, where a contained one would leave a lane that never goes on.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,6 +149,18 @@ static void by_producer_commit(struct wp_pool *pool)
 	wp_producer_commit(producer, 1);
 }
 
+/* Not to submit, but with a mutex held at the point. */
+static void by_cancel(struct wp_pool *pool)
+{
+	(void)pool;
+	wp_ctx_cancel(ctx, 0);
+}
+
+static void by_shutdown(struct wp_pool *pool)
+{
+	(void)wp_pool_shutdown(pool, WP_FOREVER, NULL);
+}
+
 typedef void (*way_fn)(struct wp_pool *pool);
 
 /* Those that wait for room come first. */
@@ -283,4 +296,40 @@ T_TEST(guard, producers_are_not_given_up)
 	expect_death("room for a producer's batch", 0);
 	setting.way = by_producer_in_ctx;
 	expect_death("room for a producer's job in a context", 0);
+}
+
+T_TEST(guard, mutexes_are_not_given_up)
+{
+	SKIP_IF_SANITIZED();
+	setting = (struct setting){ .way = by_cancel, .point = "N1" };
+	expect_death("a context's mutex", 0);
+	setting = (struct setting){ .way = by_shutdown, .point = "C3", .other = true };
+	expect_death("another pool's mutex", 0);
+}
+
+static int asks_into_no_memory(void *payload)
+{
+	return wp_pool_last_error(payload, (char *)16, 100);
+}
+
+static int panics(void *payload)
+{
+	(void)payload;
+	wp_panic(-EIO, "so it goes");
+}
+
+/* That is the job's own fault, and nothing of wpool's is in the middle of it. */
+T_TEST_TIMEOUT(guard, last_error_into_no_memory, 30)
+{
+	SKIP_IF_SANITIZED();
+	struct wp_pool *pool = containing_pool();
+	struct wp_job first = { .fn = panics }, second = { asks_into_no_memory, pool, NULL, NULL };
+	char message[64];
+	t_assert_int_eq(wp_submit_wait(pool, &first), WP_EPANIC);
+	t_assert_int_eq(wp_pool_last_error(pool, message, sizeof(message)), -EIO);
+	t_assert_str_eq(message, "so it goes");
+	t_assert_int_eq(wp_submit_wait(pool, &second), WP_EPANIC);
+	t_assert_int_eq(wp_pool_last_error(pool, message, sizeof(message)), WP_EPANIC);
+	t_assert(strstr(message, "segmentation fault") == message);
+	pool_end(pool);
 }
