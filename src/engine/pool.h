@@ -180,8 +180,7 @@ struct wp_pool {
 
 	_Alignas(WP_ALONE) wp_atomic_ptr table;
 	wp_atomic_u32 awake_words; /* of `awake` that are in use */
-	wp_atomic_u32 cannot_rescue;
-	wp_atomic_u32 exit; /* workers end as soon as they find nothing */
+	wp_atomic_u32 exit;        /* workers end as soon as they find nothing */
 
 	_Alignas(
 		WP_ALONE) struct wp__eventcount rest; /* those who wait until the pool is at rest */

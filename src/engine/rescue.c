@@ -7,6 +7,8 @@
 #include "engine/timing.h"
 
 #define SPINS_BEFORE_YIELD WP_TUNED(128, 2)
+/* Longer than a store can stay invisible to other processors. */
+#define HEAVY_NAP_NS       UINT64_C(1000000)
 
 void wp__rescue_offer(struct wp__worker *w, uint32_t count, uint64_t first_id)
 {
@@ -49,11 +51,12 @@ uint32_t wp__rescue_take(
 	} while (!wp_cas_weak_rlx_u32(&v->interrupt, &before, before | WP__RESCUING));
 	WP_POINT("X1");
 	/* [X1] sc: RESCUING before the look at left, for every thread; pairs with [X6] */
-	bool fenced = v->pool->has_membarrier ? wp__os_membarrier() == 0 : (wp_fence_sc(), true);
+	if (!v->pool->has_membarrier)
+		wp_fence_sc();
+	else if (wp__os_membarrier() != 0)
+		wp__os_sleep(HEAVY_NAP_NS);
 	/* [X4] acq: the batch, count and first_id; pairs with [X3] */
-	uint32_t n = fenced ? wp_load_acq_u32(&v->left) : 0;
-	if (!fenced) /* the system took membarrier away: nobody tries again */
-		wp_store_rlx_u32(&v->pool->cannot_rescue, 1);
+	uint32_t n = wp_load_acq_u32(&v->left);
 	uint32_t outcome = 0;
 	if (n) {
 		uint32_t from = v->count - n;

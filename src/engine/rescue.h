@@ -28,7 +28,8 @@
  * [X5] acquire).
  *
  * Without membarrier (an old kernel, a filter on system calls) the owner executes a fence per job
- * instead of the compiler barrier: slower, and just as right.
+ * instead of the compiler barrier: slower, and just as right. Should the call fail later on, the
+ * rescuer naps instead, as in queue/single.h, and the owner waits for it that long at most.
  *
  * Invariants.   jobs run by the owner + jobs taken == count of the batch
  *               left > 0  =>  the batch is stable while interrupt is RESCUING

@@ -4,6 +4,7 @@
  * inside a job: by the handshake of engine/rescue.h, and by nobody else. And a batch is done but
  * for its long job, however long that is.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "hooks.h"
@@ -61,15 +62,28 @@ static void play(struct scene *scene)
 	pool_wait(scene->pool);
 }
 
+static void play_until_rescued(struct scene *scene)
+{
+	for (unsigned i = 0; i < TRIES && !scene->rescued; i++) {
+		pool_make_cheap(scene->pool, &scene->counter);
+		play(scene);
+	}
+	t_assert(scene->rescued);
+	pool_end(scene->pool);
+}
+
 T_TEST(pool_rescue, from_inside_a_job)
 {
 	struct scene scene = { .pool = pool_of(2, 4096, 64) };
-	for (unsigned i = 0; i < TRIES && !scene.rescued; i++) {
-		pool_make_cheap(scene.pool, &scene.counter);
-		play(&scene);
-	}
-	t_assert(scene.rescued);
-	pool_end(scene.pool);
+	play_until_rescued(&scene);
+}
+
+/* A filter on system calls was installed when the pool was there already. */
+T_TEST(pool_rescue, membarrier_is_taken_away)
+{
+	struct scene scene = { .pool = pool_of(2, 4096, 64) };
+	wp__fault_arm(WP_FAULT_MEMBARRIER, 1, true, EPERM);
+	play_until_rescued(&scene);
 }
 
 /* ---- a batch with a long job ---- */
