@@ -74,17 +74,21 @@ void wp__rcu_read_unlock(void)
 	urcu_memb_read_unlock();
 }
 
-void wp__rcu_synchronize(void)
+bool wp__rcu_synchronize(void)
 {
 	if (wp_load_rlx_u32(&forked)) {
 		wp__os_mutex_lock(&instead);
 		wp__os_mutex_unlock(&instead);
-		return;
+		return true;
 	}
+	/* liburcu found out whether there is one when it was loaded. */
+	if (wp__os_membarrier() != 0)
+		return false;
 	/* liburcu waits on a futex, and leaves what ended such a wait early in errno. */
 	int saved = errno, before = wp__os_forbid_cancel(); /* it polls, with locks held */
 	urcu_memb_synchronize_rcu();
+	wp__os_allow_cancel(before);
 	errno = saved;
 	GRACE_PERIOD_ENDS();
+	return true;
 }
-	wp__os_allow_cancel(before);

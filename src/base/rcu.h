@@ -13,6 +13,8 @@
 #ifndef WP_BASE_RCU_H
 #define WP_BASE_RCU_H
 
+#include <stdbool.h>
+
 #include "base/atomic.h"
 
 void wp__rcu_register(void);
@@ -26,7 +28,11 @@ void wp__rcu_read_unlock(void);
  */
 void wp__rcu_forked(void);
 
-/* Returns when every read side that began before the call has ended. Not from a read side. */
-void wp__rcu_synchronize(void);
+/*
+ * Returns when every read side that began before the call has ended. Not from a read side. False:
+ * that cannot be told, because the system has taken membarrier away (a filter on system calls);
+ * liburcu would end the process. What the readers may hold has to stay then.
+ */
+bool wp__rcu_synchronize(void);
 
 #endif

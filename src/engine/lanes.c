@@ -43,6 +43,15 @@ static struct wp__table *make_table(
 	return table;
 }
 
+/* This one, and the older ones that had to stay. */
+static void free_tables(struct wp__table *table)
+{
+	for (struct wp__table *older; table; table = older) {
+		older = table->older;
+		wp__free(table);
+	}
+}
+
 int wp__lanes_init(struct wp_pool *pool)
 {
 	struct wp__table *table = make_table(pool, NULL, TABLE_FIRST_ROOM);
@@ -63,7 +72,7 @@ void wp__lanes_fini(struct wp_pool *pool)
 		wp__segqueue_fini(&lane->queue);
 		wp__free(lane);
 	}
-	wp__free(wp_load_rlx_ptr(&pool->table));
+	free_tables(wp_load_rlx_ptr(&pool->table));
 }
 
 /* The lane of a number; NULL where the table is older than the lane. */
@@ -85,8 +94,10 @@ static int make_place(struct wp_pool *pool, uint32_t number)
 	if (!table)
 		return WP_ENOMEM;
 	wp_store_rel_ptr(&pool->table, table); /* [T2] rel: as above */
-	wp__rcu_synchronize();
-	wp__free(old);
+	if (wp__rcu_synchronize())
+		free_tables(old);
+	else
+		table->older = old; /* together they are no larger than the new one */
 	return 0;
 }
 

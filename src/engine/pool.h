@@ -65,6 +65,7 @@ struct wp__table {
 	unsigned worker_count;
 	wp_atomic_ptr *lanes; /* struct wp__segqueue; NULL: not made yet */
 	struct wp__worker **workers;
+	struct wp__table *older; /* that could not be freed, or NULL; see make_place in lanes.c */
 };
 
 /* The job that runs, and around it those whose submits or waits run it (engine/run.c). */

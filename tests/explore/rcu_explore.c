@@ -54,7 +54,7 @@ static bool somebody_reads(uint32_t last)
 	return false;
 }
 
-void wp__rcu_synchronize(void)
+bool wp__rcu_synchronize(void)
 {
 	struct fiber *f = rt_self();
 	rt_point((struct op){ .kind = OP_RCU, .all = true });
@@ -69,6 +69,7 @@ void wp__rcu_synchronize(void)
 	rt_tick(f);
 	know(&f->knows, &rt->read_sides);
 	rt_fence_all();
+	return true;
 }
 
 void wp__rcu_forked(void)
