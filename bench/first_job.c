@@ -25,8 +25,7 @@
 #include "pool_run.h"
 #include "tally.h"
 
-#define PAUSE_NS      1000000u
-#define ASLEEP_MAX_NS 2000000000u
+#define PAUSE_NS 1000000u
 
 struct first_run {
 	struct pool_run pool;
@@ -72,26 +71,12 @@ static uint64_t wait_for_stamp(_Atomic uint64_t *stamp)
 	return ns;
 }
 
-static void wait_until_asleep(const struct first_run *run)
-{
-	uint64_t give_up = bench_now_ns() + ASLEEP_MAX_NS;
-	struct wp_stats stats = WP_STATS_INIT;
-
-	do {
-		bench_sleep_ns(PAUSE_NS);
-		pool_run_must(&run->pool, "wp_pool_stats", wp_pool_stats(run->pool.pool, &stats));
-		if (bench_now_ns() > give_up)
-			bench_die("first_job: %u of %u workers sleep 2 s after the last job",
-				stats.workers_idle, stats.workers_alive);
-	} while (stats.workers_idle < stats.workers_alive);
-}
-
 static void one_job(struct first_run *run, uint64_t id)
 {
 	uint64_t before, after, started;
 
 	atomic_store_explicit(&started_ns, 0, memory_order_relaxed);
-	wait_until_asleep(run);
+	pool_run_sleep(&run->pool, PAUSE_NS);
 	before = bench_now_ns();
 	pool_run_must(
 		&run->pool, "wp_submit", wp_submit(run->pool.pool, stamp_job, tally_payload(id)));

@@ -12,6 +12,9 @@
 /* How long the report of a job's end may lag behind the end of wp_pool_wait. */
 #define REPORT_LAG_MAX_NS 10000000000u
 
+/* How long workers without jobs may stay awake: far longer than any profile lets them. */
+#define ASLEEP_MAX_NS 10000000000u
+
 static void note_executed(void *self, size_t n)
 {
 	struct pool_run *run = self;
@@ -76,6 +79,20 @@ uint64_t pool_run_last_ns(struct pool_run *run, uint64_t jobs)
 		sched_yield();
 	}
 	return tally_last_ns();
+}
+
+void pool_run_sleep(const struct pool_run *run, uint64_t pause_ns)
+{
+	uint64_t give_up = bench_now_ns() + ASLEEP_MAX_NS;
+	struct wp_stats stats = WP_STATS_INIT;
+
+	do {
+		bench_sleep_ns(pause_ns);
+		pool_run_must(run, "wp_pool_stats", wp_pool_stats(run->pool, &stats));
+		if (bench_now_ns() > give_up)
+			bench_die("%s: %u of %u workers sleep 10 s after the last job",
+				run->workload, stats.workers_idle, stats.workers_alive);
+	} while (stats.workers_idle < stats.workers_alive);
 }
 
 void pool_run_close(struct pool_run *run, uint64_t jobs)

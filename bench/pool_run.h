@@ -71,6 +71,12 @@ void pool_run_warm(struct pool_run *run, uint64_t from, uint64_t to);
 /* Waits until `jobs` jobs have run since tally_begin; the moment when the last one had. */
 uint64_t pool_run_last_ns(struct pool_run *run, uint64_t jobs);
 
+/*
+ * Returns when all workers sleep, looking every `pause_ns` and not before the first of these pauses.
+ * Ends the program if they do not.
+ */
+void pool_run_sleep(const struct pool_run *run, uint64_t pause_ns);
+
 /* Shuts down and destroys the pool and checks that the jobs 1 .. jobs ran once each. */
 void pool_run_close(struct pool_run *run, uint64_t jobs);
 

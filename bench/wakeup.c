@@ -25,10 +25,9 @@
 #include "syscalls.h"
 #include "tally.h"
 
-#define BURST         1000u
-#define PAUSE_NS      500000u
-#define ASLEEP_MAX_NS 2000000000u
-#define KINDS         3
+#define BURST    1000u
+#define PAUSE_NS 500000u
+#define KINDS    3
 
 struct kind {
 	uint64_t job_ns;
@@ -64,20 +63,6 @@ static int burst_job(void *payload)
 	return 0;
 }
 
-static void wait_until_asleep(const struct wakeup_run *run)
-{
-	uint64_t give_up = bench_now_ns() + ASLEEP_MAX_NS;
-	struct wp_stats stats = WP_STATS_INIT;
-
-	do {
-		bench_sleep_ns(PAUSE_NS);
-		pool_run_must(&run->pool, "wp_pool_stats", wp_pool_stats(run->pool.pool, &stats));
-		if (bench_now_ns() > give_up)
-			bench_die("wakeup: %u of %u workers sleep 2 s after the last job",
-				stats.workers_idle, stats.workers_alive);
-	} while (stats.workers_idle < stats.workers_alive);
-}
-
 static void submit_burst(struct wakeup_run *run)
 {
 	for (unsigned i = 0; i < BURST; i++)
@@ -89,7 +74,7 @@ static void one_burst(struct wakeup_run *run, unsigned kind, bool count)
 {
 	uint64_t begin, after, calls;
 
-	wait_until_asleep(run);
+	pool_run_sleep(&run->pool, PAUSE_NS);
 	job_ns = kinds[kind].job_ns;
 	begin = bench_now_ns();
 	if (count)
