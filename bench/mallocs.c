@@ -6,16 +6,9 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
-	__has_feature(memory_sanitizer)
-#define UNDER_SANITIZER
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define UNDER_SANITIZER
-#endif
-#if defined(__GLIBC__) && !defined(UNDER_SANITIZER)
+#include "sanitizer.h"
+
+#if defined(__GLIBC__) && !BENCH_SANITIZED
 #define CAN_COUNT 1
 #else
 #define CAN_COUNT 0

@@ -11,18 +11,9 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "sanitizer.h"
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
-	__has_feature(memory_sanitizer)
-#define UNDER_SANITIZER
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define UNDER_SANITIZER
-#endif
-
-#if defined(__x86_64__) && defined(__linux__) && !defined(UNDER_SANITIZER)
+#if defined(__x86_64__) && defined(__linux__) && !BENCH_SANITIZED
 
 /* Of linux/prctl.h, which may be older than the kernel. */
 #define SET_DISPATCH 59
