@@ -3,9 +3,13 @@
  * Concurrency Kit's ck_ring, a bounded ring.
  *
  * Manual: ck_ring_init(3), CK_RING_PROTOTYPE(3) for entries that are stored by value (the 32-byte
- * job, not a pointer to it), ck_ring_enqueue_spsc(3), _spmc, _mpsc, _mpmc and the dequeues of the
- * same names: "the caller is expected to use the variant for the number of producers and
- * consumers", so each shape uses its own. There are no bulk calls. A ring of 65,536 holds 65,535.
+ * job, not a pointer to it), ck_ring_enqueue_reserve_spsc(3) .. _mpmc with their commits, which
+ * have the job written where it will lie, and ck_ring_dequeue_spsc(3) .. _mpmc: "the caller is
+ * expected to use the variant for the number of producers and consumers", so each shape uses its
+ * own. There are no bulk calls. A ring of 65,536 holds 65,535.
+ *
+ * Several producers commit in the order in which they reserved, and each spins until those before
+ * it have; with more threads than CPUs it spins for one that is not running.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -41,25 +45,39 @@ static void destroy(void *object)
 	free(queue);
 }
 
-/* One loop for each variant, so that the choice is made once and not for each job. */
-#define PRODUCE(variant)                                                                          \
-	static void produce_##variant(                                                            \
-		struct queue *queue, const struct peer_case *c, struct peer_share share)          \
-	{                                                                                         \
-		unsigned looks = 0;                                                               \
-                                                                                                  \
-		for (; share.id < share.end; share.id++) {                                        \
-			struct peer_job job = peer_job_of(share.id);                              \
-                                                                                                  \
-			while (!ck_ring_enqueue_##variant##_job(&queue->ring, queue->jobs, &job)) \
-				peer_wait_for_room(c, &looks);                                    \
-		}                                                                                 \
+/*
+ * One loop for each variant, so that the choice is made once and not for each job. RESERVED and
+ * COMMIT stand for what differs where there are several producers: a ticket goes from a reservation
+ * to its commit.
+ */
+#define PRODUCE(variant, RESERVED, COMMIT)                                               \
+	static void produce_##variant(                                                   \
+		struct queue *queue, const struct peer_case *c, struct peer_share share) \
+	{                                                                                \
+		struct ck_ring *ring = &queue->ring;                                     \
+		unsigned looks = 0, ticket = 0;                                          \
+                                                                                         \
+		(void)ticket;                                                            \
+		for (; share.id < share.end; share.id++) {                               \
+			struct peer_job *slot;                                           \
+                                                                                         \
+			while ((slot = RESERVED(variant)) == NULL)                       \
+				peer_wait_for_room(c, &looks);                           \
+			*slot = peer_job_of(share.id);                                   \
+			COMMIT(variant);                                                 \
+		}                                                                        \
 	}
 
-PRODUCE(spsc)
-PRODUCE(spmc)
-PRODUCE(mpsc)
-PRODUCE(mpmc)
+#define RESERVED_BY_ONE(variant) ck_ring_enqueue_reserve_##variant##_job(ring, queue->jobs)
+#define RESERVED_BY_MANY(variant) \
+	ck_ring_enqueue_reserve_##variant##_job(ring, queue->jobs, &ticket)
+#define COMMIT_BY_ONE(variant)  ck_ring_enqueue_commit_##variant(ring)
+#define COMMIT_BY_MANY(variant) ck_ring_enqueue_commit_##variant(ring, ticket)
+
+PRODUCE(spsc, RESERVED_BY_ONE, COMMIT_BY_ONE)
+PRODUCE(spmc, RESERVED_BY_ONE, COMMIT_BY_ONE)
+PRODUCE(mpsc, RESERVED_BY_MANY, COMMIT_BY_MANY)
+PRODUCE(mpmc, RESERVED_BY_MANY, COMMIT_BY_MANY)
 
 #define POP(variant)                                                                         \
 	static size_t pop_##variant(void *context, struct peer_job *out, size_t most)        \
@@ -104,7 +122,7 @@ static void consume(void *queue, struct peer_consumer *me)
 
 static const struct peer_queue ring = {
 	.name = "ck_ring",
-	.about = "enqueue and dequeue of the variant for the shape (spsc .. mpmc)",
+	.about = "reserve, commit, dequeue of the variant for the shape (spsc .. mpmc)",
 	.create = create,
 	.produce = produce,
 	.consume = consume,

@@ -166,7 +166,7 @@ def shapes_of(peer, quick):
             continue
         if peer.max_workers and workers > peer.max_workers:
             continue
-        if peer.program.spins and producers + workers > CPUS:
+        if peer.program.spins and producers > 1 and producers + workers > CPUS:
             continue  # minutes: each waits for one that is not running until its time slice ends
         yield producers, workers
 

@@ -41,7 +41,7 @@ class Program:
         self.libraries = libraries
         self.queues = queues
         self.pools = pools
-        self.spins = spins          # for a preempted thread, and never releases the CPU
+        self.spins = spins          # producers wait for a preempted one and keep the CPU
         self.path = None            # once it is built
         self.library = ''           # what it says it uses
 
