@@ -4,9 +4,10 @@
  *
  * Manual: Boost.Lockfree, "Examples" (queue, spsc_queue) and the reference of
  * boost::lockfree::queue ("queue(size_type n): construct variable-sized queue, allocate n nodes
- * initially") and of spsc_queue, whose push and pop take arrays. The queue is variable-sized with
- * 65,536 nodes at first; its fixed-sized form holds at most 65,534. spsc_queue is for one producer
- * and one consumer.
+ * initially"; capacity<>: "maximum number of elements ... cannot be larger than 65,534", with links
+ * that are indices, of half the size) and of spsc_queue, whose push and pop take arrays. boost_queue
+ * is variable-sized with 65,536 nodes at first, boost_queue_fixed holds 65,534. spsc_queue is for
+ * one producer and one consumer.
  *
  * Boost.Asio reference, "thread_pool": boost::asio::post(pool, ...), pool.join(). Asio cannot
  * submit several at once; join() ends the pool.
@@ -24,10 +25,22 @@ const char *const peer_library = "Boost " BOOST_LIB_VERSION;
 namespace
 {
 
-struct mpmc {
-	boost::lockfree::queue<peer_job> queue{ PEER_CAPACITY };
+template <typename Queue> struct mpmc_base {
+	Queue queue;
 
-	explicit mpmc(const peer_case &)
+	template <typename... Arguments>
+	explicit mpmc_base(Arguments... arguments) : queue(arguments...)
+	{
+	}
+
+	void consume(peer_consumer *me)
+	{
+		peer_consume_one_by_one(me, [&](peer_job &out) { return queue.pop(out); });
+	}
+};
+
+struct mpmc : mpmc_base<boost::lockfree::queue<peer_job>> {
+	explicit mpmc(const peer_case &) : mpmc_base(size_t{ PEER_CAPACITY })
 	{
 	}
 
@@ -36,10 +49,21 @@ struct mpmc {
 		for (; share.id < share.end; share.id++)
 			peer_must(queue.push(peer_job_of(share.id)), "boost: no memory");
 	}
+};
 
-	void consume(peer_consumer *me)
+constexpr size_t fixed_capacity = 65534;
+
+using fixed_queue = boost::lockfree::queue<peer_job, boost::lockfree::capacity<fixed_capacity>>;
+
+struct fixed : mpmc_base<fixed_queue> {
+	explicit fixed(const peer_case &)
 	{
-		peer_consume_one_by_one(me, [&](peer_job &out) { return queue.pop(out); });
+	}
+
+	void produce(const peer_case &c, peer_share share)
+	{
+		for (; share.id < share.end; share.id++)
+			peer_push_until_taken(c, [&] { return queue.push(peer_job_of(share.id)); });
 	}
 };
 
@@ -108,6 +132,7 @@ struct asio {
 
 const peer_queue queues[] = {
 	queue_entry<mpmc>("boost_queue", "lockfree::queue: push, pop"),
+	queue_entry<fixed>("boost_queue_fixed", "lockfree::queue of fixed size: push, pop"),
 	queue_entry<spsc>("boost_spsc", "lockfree::spsc_queue: push, pop of arrays", false, 1, 1),
 	queue_entry<spsc_bulk>(
 		"boost_spsc_bulk", "lockfree::spsc_queue: push and pop of arrays", true, 1, 1),
@@ -119,5 +144,5 @@ const peer_pool pools[] = {
 
 } // namespace
 
-const peer_queue *const peer_queues[] = { &queues[0], &queues[1], &queues[2], nullptr };
+const peer_queue *const peer_queues[] = { &queues[0], &queues[1], &queues[2], &queues[3], nullptr };
 const peer_pool *const peer_pools[] = { &pools[0], nullptr };

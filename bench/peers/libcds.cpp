@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libcds: VyukovMPMCCycleQueue (bounded), SegmentedQueue and MoirQueue.
+ * libcds: VyukovMPMCCycleQueue (bounded), SegmentedQueue, MoirQueue and WeakRingBuffer.
  *
  * Manual: libcds, "How to use" (cds::Initialize, a garbage collector object, attachThread in each
- * thread that uses a container) and the reference of the three classes. SegmentedQueue is the one
+ * thread that uses a container) and the reference of the four classes. SegmentedQueue is the one
  * that the manual calls for high contention; it is not strictly first in, first out: within a
  * segment of 64 jobs any order may come. MoirQueue is its improved Michael and Scott queue. Both
- * allocate a node for each job and reclaim by hazard pointers. There are no bulk calls.
+ * allocate a node for each job and reclaim by hazard pointers. WeakRingBuffer is for one producer
+ * and one consumer, and the only one with bulk calls ("batch operations").
  */
+#include <algorithm>
+
 #include <cds/container/moir_queue.h>
 #include <cds/container/segmented_queue.h>
 #include <cds/container/vyukov_mpmc_cycle_queue.h>
+#include <cds/container/weak_ringbuffer.h>
 #include <cds/gc/hp.h>
 #include <cds/init.h>
 
@@ -100,13 +104,62 @@ struct moir : adapter<cds::container::MoirQueue<cds::gc::HP, peer_job>> {
 	}
 };
 
+/* A pop of several takes so many or none, so it is asked first how many there are. */
+struct weak_base {
+	cds::container::WeakRingBuffer<peer_job> queue{ PEER_CAPACITY };
+
+	explicit weak_base(const peer_case &)
+	{
+	}
+
+	void consume(peer_consumer *me)
+	{
+		peer_consume_with(me, [&](peer_job *out, size_t most) {
+			size_t n = std::min(queue.size(), most);
+
+			return n != 0 && queue.pop(out, n) ? n : 0;
+		});
+	}
+};
+
+struct weak : weak_base {
+	using weak_base::weak_base;
+
+	void produce(const peer_case &c, peer_share share)
+	{
+		for (; share.id < share.end; share.id++)
+			peer_push_until_taken(c, [&] { return queue.push(peer_job_of(share.id)); });
+	}
+};
+
+struct weak_bulk : weak_base {
+	using weak_base::weak_base;
+
+	void produce(const peer_case &c, peer_share share)
+	{
+		peer_job jobs[PEER_BATCH];
+
+		while (share.id < share.end) {
+			size_t n = 0;
+
+			while (n < PEER_BATCH && share.id < share.end)
+				jobs[n++] = peer_job_of(share.id++);
+			peer_push_until_taken(c, [&] { return queue.push(jobs, n); });
+		}
+	}
+};
+
 const peer_queue queues[] = {
 	queue_entry<vyukov>("cds_vyukov", "VyukovMPMCCycleQueue: enqueue, dequeue"),
 	queue_entry<segmented>("cds_segmented", "SegmentedQueue of 64: enqueue, dequeue"),
 	queue_entry<moir>("cds_moir", "MoirQueue: enqueue, dequeue"),
+	queue_entry<weak>("cds_weak", "WeakRingBuffer: push, pop of arrays", false, 1, 1),
+	queue_entry<weak_bulk>(
+		"cds_weak_bulk", "WeakRingBuffer: push and pop of arrays", true, 1, 1),
 };
 
 } // namespace
 
-const peer_queue *const peer_queues[] = { &queues[0], &queues[1], &queues[2], nullptr };
+const peer_queue *const peer_queues[] = { &queues[0], &queues[1], &queues[2], &queues[3],
+	&queues[4], nullptr };
 const peer_pool *const peer_pools[] = { nullptr };
