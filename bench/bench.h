@@ -52,7 +52,7 @@ struct bench_value {
 	double value;
 };
 
-#define BENCH_VALUES_MAX 16
+#define BENCH_VALUES_MAX 20
 
 /* What one run yields. */
 struct bench_sample {

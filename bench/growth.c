@@ -9,11 +9,12 @@
  * 10^6 are repeated on the same pool until 10^6 jobs have run, each repetition with its own begin
  * and end, the time being the sum.
  *
- * Not measured: the cost of beginning (see first_job) and memory.
+ * Not measured: the cost of beginning (see first_job).
  */
 #include <string.h>
 
 #include "bench.h"
+#include "costs.h"
 #include "crew.h"
 #include "pin.h"
 #include "pool_run.h"
@@ -68,8 +69,10 @@ static void run(const struct bench_params *p, struct bench_sample *sample)
 	growth.next_id = POOL_RUN_WARM + 1;
 	crew_init(&crew, 1);
 	crew_add_producer(&crew, produce, &growth, 0, pin_cpu_if(p->pin, p->workers));
+	costs_begin();
 	crew_open(&crew);
 	crew_join(&crew);
+	costs_end(sample);
 	sample->cpu_ns = (double)(bench_cpu_ns() - crew.cpu_begin_ns);
 	sample->wall_ns = (double)growth.total_ns;
 	sample->jobs = p->jobs * growth.rounds;
@@ -81,6 +84,7 @@ const struct bench_workload bench_growth = {
 	.name = "growth",
 	.about = "10^4 .. 10^7 empty jobs through a pool, up to 10^8 with --jobs 1e8",
 	.kind = BENCH_TIME,
+	.costs = true,
 	.workers = "1",
 	.profile = true,
 	.segment_size = "0",

@@ -29,6 +29,7 @@
 #include <string.h>
 
 #include "bench.h"
+#include "costs.h"
 #include "crew.h"
 #include "histogram.h"
 #include "latency.h"
@@ -108,16 +109,17 @@ static void send(struct crew_member *me)
 
 static void add_percentiles(struct bench_sample *sample, const struct histogram *h, bool from_due)
 {
-	static const double shares[] = { 0.5, 0.9, 0.99, 0.999 };
-	static const char *const names[2][5] = {
-		{ "submit p50", "submit p90", "submit p99", "submit p99.9", "submit max" },
-		{ "due p50", "due p90", "due p99", "due p99.9", "due max" },
+	static const double shares[] = { 0.5, 0.9, 0.95, 0.99, 0.999 };
+	static const char *const names[2][6] = {
+		{ "submit p50", "submit p90", "submit p95", "submit p99", "submit p99.9",
+			"submit max" },
+		{ "due p50", "due p90", "due p95", "due p99", "due p99.9", "due max" },
 	};
 
-	for (unsigned i = 0; i < 4; i++)
+	for (unsigned i = 0; i < 5; i++)
 		bench_sample_add(sample, names[from_due][i], "ns",
 			(double)histogram_percentile(h, shares[i]));
-	bench_sample_add(sample, names[from_due][4], "ns", (double)h->max);
+	bench_sample_add(sample, names[from_due][5], "ns", (double)h->max);
 }
 
 /* The clocks of two CPUs may differ by a few nanoseconds. */
@@ -164,10 +166,14 @@ void latency_measure(const char *workload, const struct bench_params *p,
 	pool_run_warm(&run.pool, 1, run.warm);
 	crew_init(&crew, 1);
 	crew_add_producer(&crew, send, &run, 0, pin_cpu_if(p->pin, options->workers));
+	if (sum->costs != NULL)
+		costs_begin();
 	crew_open(&crew);
 	crew_join(&crew);
 	(void)pool_run_last_ns(&run.pool, run.warm + run.jobs);
 	sum->cpu_ns += (double)(bench_cpu_ns() - crew.cpu_begin_ns);
+	if (sum->costs != NULL)
+		costs_end(sum->costs);
 	crew_fini(&crew);
 	pool_run_close(&run.pool, run.warm + run.jobs);
 	evaluate(&run);
@@ -180,6 +186,7 @@ static void run(const struct bench_params *p, struct bench_sample *sample)
 	struct wp_options options = pool_run_options(p);
 	struct latency *sum = bench_alloc(1, sizeof(*sum));
 
+	sum->costs = sample;
 	latency_measure("latency", p, &options, sum);
 	sample->jobs = sum->jobs;
 	sample->wall_ns = sum->wall_ns;
@@ -197,6 +204,7 @@ const struct bench_workload bench_latency = {
 	.name = "latency",
 	.about = "submit to start at 1 k .. 1 M jobs/s, open loop, percentiles",
 	.kind = BENCH_VALUES,
+	.costs = true,
 	.workers = "1",
 	.profile = true,
 	.segment_size = "0",

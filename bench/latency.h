@@ -15,10 +15,11 @@ struct latency {
 	struct histogram due;    /* from the moment when a job was due to its start */
 	struct histogram submit; /* from the call of wp_submit to the start */
 	uint64_t jobs;
-	double wall_ns;       /* of the open loop */
-	double cpu_ns;        /* of the whole process */
-	double worker_cpu_ns; /* of the pool's threads, as the kernel counts it */
-	double submit_ns;     /* that the producer spent in wp_submit */
+	double wall_ns;             /* of the open loop */
+	double cpu_ns;              /* of the whole process */
+	double worker_cpu_ns;       /* of the pool's threads, as the kernel counts it */
+	double submit_ns;           /* that the producer spent in wp_submit */
+	struct bench_sample *costs; /* set by the caller: gets the heap calls of a run, or NULL */
 };
 
 /*

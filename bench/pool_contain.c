@@ -36,6 +36,7 @@ const struct bench_workload bench_pool_contain = {
 	.name = "pool_contain",
 	.about = "pool_empty with options.contain_faults: the difference is what it costs",
 	.kind = BENCH_TIME,
+	.costs = true,
 	.producers = "1,2",
 	.workers = "1,2",
 	.segment_size = "0",

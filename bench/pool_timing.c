@@ -32,6 +32,7 @@ const struct bench_workload bench_pool_timing = {
 	.name = "pool_timing",
 	.about = "pool_empty with options.timing: the difference is what timing costs",
 	.kind = BENCH_TIME,
+	.costs = true,
 	.producers = "1,2",
 	.workers = "1,2",
 	.profile = true,

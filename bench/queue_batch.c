@@ -22,6 +22,7 @@ const struct bench_workload bench_queue_batch = {
 	.name = "queue_batch",
 	.about = "wp_queue_push_many of k jobs, 1 producer, 1 paced consumer",
 	.kind = BENCH_TIME,
+	.costs = true,
 	.producers = "1",
 	.workers = "1",
 	.batch = "1..256",

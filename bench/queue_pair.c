@@ -14,6 +14,7 @@
 #include <wpool/wpool.h>
 
 #include "bench.h"
+#include "costs.h"
 #include "queue_run.h"
 #include "tally.h"
 
@@ -26,6 +27,7 @@ static void run(const struct bench_params *p, struct bench_sample *sample)
 
 	tally_begin(1);
 	tally = tally_claim();
+	costs_begin();
 	cpu_begin = bench_cpu_ns();
 	begin = bench_now_ns();
 	for (uint64_t id = 1; id <= p->jobs; id++) {
@@ -42,6 +44,7 @@ static void run(const struct bench_params *p, struct bench_sample *sample)
 	sample->wall_ns = (double)(bench_now_ns() - begin);
 	sample->cpu_ns = (double)(bench_cpu_ns() - cpu_begin);
 	sample->jobs = p->jobs;
+	costs_end(sample);
 	tally_check("queue_pair", p->jobs);
 	/* The main thread takes part in no other run. */
 	tally_mine = NULL;
@@ -52,6 +55,7 @@ const struct bench_workload bench_queue_pair = {
 	.name = "queue_pair",
 	.about = "push and pop of one job by the same thread: the instructions alone",
 	.kind = BENCH_TIME,
+	.costs = true,
 	.segment_size = "0",
 	.jobs = 2000000,
 	.quick_jobs = 200000,

@@ -6,6 +6,7 @@
 
 #include <wpool/wpool.h>
 
+#include "costs.h"
 #include "crew.h"
 #include "pacer.h"
 #include "pin.h"
@@ -144,8 +145,10 @@ static void run_through(struct wp_queue *queue, const char *workload, const stru
 		crew_add_consumer(&crew, consume, &run, i, pin_cpu_if(p->pin, i));
 	for (unsigned i = 0; i < p->producers; i++)
 		crew_add_producer(&crew, produce, &run, i, pin_cpu_if(p->pin, p->workers + i));
+	costs_begin();
 	crew_open(&crew);
 	crew_join(&crew);
+	costs_end(sample);
 	sample->cpu_ns = (double)(bench_cpu_ns() - crew.cpu_begin_ns);
 	sample->wall_ns = (double)(crew_end_ns(&crew) - crew_begin_ns(&crew));
 	sample->jobs = p->jobs;

@@ -24,6 +24,7 @@ const struct bench_workload bench_queue_single = {
 	.name = "queue_single",
 	.about = "wp_queue_push by the only producer, paced consumers pop",
 	.kind = BENCH_TIME,
+	.costs = true,
 	.workers = "1,2",
 	.segment_size = "0",
 	.jobs = 2000000,

@@ -22,6 +22,7 @@ const struct bench_workload bench_segment_size = {
 	.name = "segment_size",
 	.about = "queue_mpmc with 1 producer and 1 consumer for each segment size",
 	.kind = BENCH_TIME,
+	.costs = true,
 	.producers = "1",
 	.workers = "1",
 	.segment_size = "1..4096",

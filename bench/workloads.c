@@ -31,6 +31,7 @@ extern const struct bench_workload bench_allocs;
 extern const struct bench_workload bench_queue_push;
 extern const struct bench_workload bench_queue_pop;
 extern const struct bench_workload bench_pool_until;
+extern const struct bench_workload bench_pool_ctx;
 extern const struct bench_workload bench_scale_empty;
 #ifdef BENCH_HAVE_NETTLE
 extern const struct bench_workload bench_scale_sha256;
@@ -90,6 +91,7 @@ const struct bench_workload *const bench_workloads[] = {
 	&bench_queue_push,
 	&bench_queue_pop,
 	&bench_pool_until,
+	&bench_pool_ctx,
 	&bench_scale_empty,
 #ifdef BENCH_HAVE_NETTLE
 	&bench_scale_sha256,

@@ -61,7 +61,7 @@ def everything():
     for rate in (1000, 1000000):
         out.append(case('latency', workers=1, rate=rate, values={
             f'{start} {p}': ('ns', 300 * 2 ** i) for start in ('due', 'submit')
-            for i, p in enumerate(('p50', 'p90', 'p99', 'p99.9', 'max'))}))
+            for i, p in enumerate(('p50', 'p90', 'p95', 'p99', 'p99.9', 'max'))}))
     for profile, cpu in (('latency', 98), ('eco', 5)):
         out += [case('latency', workers=1, rate=rate, profile=profile, values={
             'due p50': ('ns', 3e4 / cpu), 'CPU': ('%', cpu * (1 + rate / 1e6))})

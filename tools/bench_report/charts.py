@@ -203,7 +203,7 @@ def submission(results):
     return [chart] if chart.bars else []
 
 
-PERCENTILES = (('p50', 1), ('p90', 2), ('p99', 3), ('p99.9', 4), ('max', 5))
+PERCENTILES = (('p50', 1), ('p90', 2), ('p95', 3), ('p99', 4), ('p99.9', 5), ('max', 6))
 
 
 def latency(results):
