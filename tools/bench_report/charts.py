@@ -224,7 +224,8 @@ def latency(results):
                 label += ', ' + plural(case.params['workers'], 'worker')
             if points:
                 chart.series.append(Series(label, points))
-        chart.x_texts = [(x, p) for p, x in PERCENTILES]
+        told = {x for series in chart.series for x, _ in series.points}
+        chart.x_texts = [(x, p) for p, x in PERCENTILES if x in told]
         if chart.series:
             charts.append(chart)
     return charts

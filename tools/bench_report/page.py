@@ -70,14 +70,18 @@ def warnings(results):
     return out
 
 
+def _distinct(results, field):
+    """What the files say of it, each once; a chart may have figures of any of them."""
+    return ', '.join(dict.fromkeys(str(machine[field]) for _, machine, _, _ in results.cards
+                                   if machine.get(field)))
+
+
 def footer(results):
     """One line for a picture that stands alone."""
-    machine = next((m for _, m, _, _ in results.cards if m.get('cpu')), {})
-    words = [str(machine.get('cpu', 'machine unknown')),
-             f'{machine["cpus_usable"]} CPUs' if machine.get('cpus_usable') else '',
-             str(machine.get('compiler', '')),
-             f'wpool {machine["revision"]}' if machine.get('revision') else '',
-             str(machine.get('date', ''))]
+    cpus, revisions = _distinct(results, 'cpus_usable'), _distinct(results, 'revision')
+    words = [_distinct(results, 'cpu') or 'machine unknown', f'{cpus} CPUs' if cpus else '',
+             _distinct(results, 'compiler'), f'wpool {revisions}' if revisions else '',
+             _distinct(results, 'date')]
     if any(m.get('disturbed') is True for _, m, _, _ in results.cards):
         words.append('DISTURBED')
     return ' · '.join(w for w in words if w)
