@@ -18,7 +18,8 @@
 #define BARE_NS       50000000u
 #define BARE_BRIEF_NS 3000000u
 
-static int cpu_job(void *payload)
+/* Aligned as in peers/peer_tally.c, so that two builds take the same time for it. */
+__attribute__((aligned(64))) static int cpu_job(void *payload)
 {
 	uint64_t sum = 0;
 
