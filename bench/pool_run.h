@@ -72,7 +72,7 @@ void pool_run_warm(struct pool_run *run, uint64_t from, uint64_t to);
 uint64_t pool_run_last_ns(struct pool_run *run, uint64_t jobs);
 
 /*
- * Returns when all workers sleep, looking every `pause_ns` and not before the first of these pauses.
+ * Returns when all workers sleep, looking every `pause_ns`, for the first time after such a pause.
  * Ends the program if they do not.
  */
 void pool_run_sleep(const struct pool_run *run, uint64_t pause_ns);
