@@ -278,7 +278,9 @@ def without_matplotlib_the_page_is_written():
 # ---- what is refused ----
 
 def refuses_what_is_no_result():
-    refused('', 'not JSON', 'line 1')
+    refused('', 'is empty')
+    refused('\n', 'is empty')
+    refused('x', 'not JSON', 'line 1')
     refused('{"format": "seg_bench/1", ', 'not JSON')
     refused('[' * 100000, 'not JSON')
     refused('[]', 'no "format"')

@@ -198,7 +198,9 @@ def load(path):
     """The results of one file."""
     try:
         with open(path, encoding='utf-8') as file:
-            raw = json.load(file)
+            text = file.read()
+        _expect(text.strip(), path, 'is empty: was the measurement interrupted?')
+        raw = json.loads(text)
     except OSError as error:
         raise BadInput(f'{path}: {error.strerror}') from None
     except UnicodeDecodeError:
