@@ -110,6 +110,11 @@ struct wp_pool_event {
 	const char *message; /* what was tried, with the reason; valid during the call */
 	unsigned worker;     /* the worker it concerns, or UINT_MAX */
 };
+/*
+ * Called on the thread that creates the pool, or on a worker's, possibly on several at once, also
+ * while the pool is being created or ends. It may ask the pool for its state, statistics and last
+ * error, and must do nothing else with it.
+ */
 typedef void (*wp_event_handler)(void *self, const struct wp_pool_event *event);
 
 /* Zero in any field but size means its default. Durations are nanoseconds. */

@@ -48,11 +48,6 @@ static void init_settings(struct wp_pool *pool, const struct wp_options *o)
 	pool->dozes = o->poll_gap_ns >= WP__DOZE_NS;
 	pool->batch_ticks = wp__ns_to_ticks(pool, o->batch_ns);
 	pool->started_ns = wp__os_now_ns();
-	int missing = wp__os_membarrier_register();
-	pool->has_membarrier = !missing;
-	if (missing)
-		wp__pool_event(pool, missing, UINT_MAX,
-			"membarrier is missing: a fence per job is used instead");
 	wp__os_mutex_init(&pool->mutex);
 	wp__os_mutex_init(&pool->end_mutex);
 	wp__os_mutex_init(&pool->panic_mutex);
@@ -104,6 +99,20 @@ static int init_workers(struct wp_pool *pool)
 	return error;
 }
 
+/* Lanes ask for it. What is missing is told once there is a pool to ask about. */
+static int init_jobs(struct wp_pool *pool)
+{
+	int missing = wp__os_membarrier_register();
+	pool->has_membarrier = !missing;
+	int error = init_lane(pool);
+	if (!error)
+		error = init_workers(pool);
+	if (!error && missing)
+		wp__pool_event(pool, missing, UINT_MAX,
+			"membarrier is missing: a fence per job is used instead");
+	return error;
+}
+
 /* Pinning that does not work out is reported and otherwise done without. */
 static void plan_pinning(struct wp_pool *pool)
 {
@@ -122,6 +131,15 @@ static void plan_pinning(struct wp_pool *pool)
 
 /* ---- threads ---- */
 
+/* The first ones may ask for statistics, in a handler, while the others are being started. */
+static void note_threads(struct wp_pool *pool, unsigned n)
+{
+	wp__os_mutex_lock(&pool->mutex);
+	pool->threads = n;
+	pool->threads_peak = n > pool->threads_peak ? n : pool->threads_peak;
+	wp__os_mutex_unlock(&pool->mutex);
+}
+
 static int start_threads(struct wp_pool *pool)
 {
 	for (unsigned i = 0; i < pool->options.workers; i++) {
@@ -133,7 +151,7 @@ static int start_threads(struct wp_pool *pool)
 			wp__pool_event(pool, error, i, "worker's thread could not be started");
 			return WP_ENOMEM;
 		}
-		pool->threads_peak = ++pool->threads;
+		note_threads(pool, i + 1);
 	}
 	return 0;
 }
@@ -148,9 +166,7 @@ void wp__pool_join(struct wp_pool *pool)
 		wp__latch_wait(&pool->workers[i].ended);
 		wp__os_thread_join(&pool->workers[i].thread);
 	}
-	wp__os_mutex_lock(&pool->mutex);
-	pool->threads = 0;
-	wp__os_mutex_unlock(&pool->mutex);
+	note_threads(pool, 0);
 }
 
 static int init_traps(struct wp_pool *pool)
@@ -197,9 +213,7 @@ int wp__pool_start(struct wp_pool **out, const struct wp_options *options)
 	if (!pool)
 		return WP_ENOMEM;
 	init_settings(pool, options);
-	int error = init_lane(pool);
-	if (!error)
-		error = init_workers(pool);
+	int error = init_jobs(pool);
 	if (!error)
 		error = init_timing(pool);
 	if (!error)

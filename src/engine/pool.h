@@ -196,7 +196,7 @@ struct wp_pool {
 	struct wp__mutex mutex; /* table and lanes for non-workers */
 	/*
 	 * Held while threads are joined: the destructors of their data are user code, which may
-	 * take the other one. Taken before it.
+	 * take the other one; so may the handlers of late events. Taken before it.
 	 */
 	struct wp__mutex end_mutex;
 	struct wp__lane *newest_lane, *idle_lanes;
@@ -206,7 +206,7 @@ struct wp_pool {
 	bool orphaned; /* destroyed in a child inside of its own job: freed after that */
 
 	wp_atomic_u32 state;     /* enum wp_state; engine/lifecycle.c */
-	unsigned threads;        /* started and not joined; changed under both mutexes */
+	unsigned threads;        /* started and not joined; changed by one thread, under mutex */
 	unsigned threads_peak;   /* the most there were */
 	struct wp__times *times; /* room to add up what workers have timed; under mutex */
 };
