@@ -16,11 +16,12 @@
  * own. fork may be called by any thread at any time, also from inside a job: then the child goes on
  * inside its copy of the job. If the function returns there, its cleanup is called, as for the
  * child's copy of the payload; the copy of the worker then ends without running another job, and
- * the process exits with status 0, since that was its only thread. A queue (queue.h) has no
- * threads: its copy in a child is as good as the original, provided that no other thread was inside
- * a call on it during the fork; otherwise it may only be destroyed. A context (ctx.h) of the parent
- * can be looked at (wp_ctx_err); for other calls on it the same proviso holds. A producer of the
- * parent (producer.h) refuses like its pool, and can be closed.
+ * the process exits with status 0, since that was its only thread. So it does, but without a
+ * cleanup, if the job gives up there (wp_panic). A queue (queue.h) has no threads: its copy in a
+ * child is as good as the original, provided that no other thread was inside a call on it during
+ * the fork; otherwise it may only be destroyed. A context (ctx.h) of the parent can be looked at
+ * (wp_ctx_err); for other calls on it the same proviso holds. A producer of the parent (producer.h)
+ * refuses like its pool, and can be closed.
  *
  * Signals. Workers block all signals but those that a thread raises itself by a fault, so handlers
  * run on the application's threads. A signal that interrupts a wait neither ends nor prolongs it.

@@ -8,8 +8,9 @@ static wp_atomic_u64 ran;
 
 struct family {
 	struct wp_pool *pool;
-	wp_atomic_u64 *shared; /* 0: jobs run, in any process; 1: cleanups; 2: grown-up children */
-	bool destroys;
+	wp_atomic_u64 *shared; /* in any process: 0: jobs run; 1: cleanups; 2: grown-up
+	                          children; 3: what the test says */
+	bool destroys;         /* the child, the pool; or, its thread */
 };
 
 static int count_shared(void *payload)
@@ -98,6 +99,84 @@ T_TEST(fork, in_a_job_inside_of_a_job)
 	pool_wait(f.pool);
 	t_assert_u64_eq(wp_load_rlx_u64(&f.shared[0]), 10);
 	t_assert_u64_eq(wp_load_rlx_u64(&f.shared[2]), 10);
+	pool_end(f.pool);
+}
+
+/* The same, but it waits for another one, which the child will never run. */
+static int wait_behind_one_that_forks(void *payload)
+{
+	struct family *f = payload;
+	struct wp_job forks = { .fn = fork_and_return, .payload = f };
+	struct wp_job job = { .fn = count_shared, .payload = f, .cleanup = clean_shared };
+	t_assert_int_eq(wp_submit_job(f->pool, &forks), 0);
+	int result = wp_submit_wait(f->pool, &job); /* runs what is in line before it */
+	if (wp_pool_state(f->pool) != WP_STATE_FORKED) {
+		t_assert_int_eq(result, 0);
+		return 0;
+	}
+	child_check(result == WP_EFORKED);
+	wp_add_rlx_u64(&f->shared[3], 1);
+	return 0;
+}
+
+T_TEST(fork, child_is_not_left_waiting_in_a_job)
+{
+	struct family f = { .shared = child_shared(4096) };
+	f.pool = pool_of(1, 8, 4);
+	for (unsigned i = 1; i <= 10; i++) {
+		struct wp_job job = { .fn = wait_behind_one_that_forks, .payload = &f };
+		t_assert_int_eq(wp_submit_wait(f.pool, &job), 0);
+		t_assert_u64_eq(wp_load_rlx_u64(&f.shared[3]), i);
+	}
+	pool_wait(f.pool);
+	t_assert_u64_eq(wp_load_rlx_u64(&f.shared[0]), 10); /* none of them in a child */
+	t_assert_u64_eq(wp_load_rlx_u64(&f.shared[1]), 10);
+	pool_end(f.pool);
+}
+
+/* The child gives its copy of the job up: nothing more is called there, and it ends as ever. */
+static int fork_and_give_up(void *payload)
+{
+	struct family *f = payload;
+	pid_t pid = fork_without_leak_check();
+	if (pid == 0) {
+		wp_add_rlx_u64(&f->shared[2], 1);
+		if (f->destroys)
+			pthread_exit(NULL);
+		wp_panic(-7, "in the child");
+	}
+	child_ends_well(pid);
+	return 0;
+}
+
+static void tell_shared(void *self, const struct wp_job_error *error)
+{
+	struct family *f = self;
+	(void)error;
+	wp_add_rlx_u64(&f->shared[3], 1);
+}
+
+T_TEST(fork, child_that_gives_up_the_job)
+{
+	struct family f = { .shared = child_shared(4096) };
+	struct wp_options o = WP_OPTIONS_INIT;
+	o.workers = 2;
+	o.on_error = tell_shared;
+	o.on_error_self = &f;
+	f.pool = pool_make(&o);
+	for (unsigned i = 1; i <= 10; i++) {
+		struct wp_job job = {
+			.fn = fork_and_give_up, .payload = &f, .cleanup = clean_shared
+		};
+		f.destroys = i % 2;
+		t_assert_int_eq(wp_submit_wait(f.pool, &job), 0);
+		t_assert_u64_eq(wp_load_rlx_u64(&f.shared[2]), i);
+		t_assert_u64_eq(wp_load_rlx_u64(&f.shared[3]), 0);
+		t_assert_u64_eq(wp_load_rlx_u64(&f.shared[1]), i); /* the parent's */
+	}
+	pool_wait(f.pool);
+	t_assert_u64_eq(pool_stats(f.pool).completed, 10);
+	t_assert_u64_eq(pool_stats(f.pool).panicked + pool_stats(f.pool).workers_replaced, 0);
 	pool_end(f.pool);
 }
 
