@@ -142,7 +142,105 @@ T_TEST(signals, deadlines_under_a_10_khz_timer)
 	t_assert_u64_eq(wp_load_rlx_u64(&ran), 3);
 }
 
-/* Several threads, each with a timer of its own, at waits without a deadline. */
+/* ---- the same of contexts, and of producers ---- */
+
+struct waits {
+	struct wp_pool *pool;
+	struct wp_producer *producer;
+};
+
+static struct wp_ctx *until(uint64_t deadline)
+{
+	struct wp_ctx *ctx = NULL;
+	t_assert_int_eq(wp_ctx_create(&ctx, NULL, deadline), 0);
+	return ctx;
+}
+
+/* The call uses `ctx`, whose deadline it is. */
+#define EXPECT_CTX_INTERRUPTED(ctx, call)                           \
+	do {                                                        \
+		uint64_t before_ = wp_load_rlx_u64(&interruptions); \
+		(ctx) = until(wp_after_ns(WAIT_NS));                \
+		t_assert_int_eq((call), WP_ETIMEDOUT);              \
+		expect_at(wp_ctx_deadline(ctx), before_);           \
+		wp_ctx_unref(ctx);                                  \
+	} while (0)
+
+static void submit_in_ctx(struct wp_pool *pool, struct wp_producer *producer)
+{
+	struct wp_job job = { .fn = count_fn, .payload = &ran };
+	EXPECT_CTX_INTERRUPTED(job.ctx, wp_submit_job(pool, &job));
+	EXPECT_CTX_INTERRUPTED(job.ctx, wp_submit_wait(pool, &job));
+	EXPECT_CTX_INTERRUPTED(job.ctx, wp_submit_batch(pool, &job, 1));
+	EXPECT_CTX_INTERRUPTED(job.ctx, wp_producer_submit_job(producer, &job));
+	job.ctx = NULL;
+	EXPECT_INTERRUPTED(wp_producer_submit_until(producer, &job, deadline), WP_ETIMEDOUT);
+}
+
+static void wait_in_ctx(struct wp_pool *pool)
+{
+	struct wp_ctx *ctx, *lasting = until(WP_FOREVER);
+	EXPECT_CTX_INTERRUPTED(ctx, wp_ctx_wait(ctx, WP_FOREVER));
+	EXPECT_CTX_INTERRUPTED(ctx, wp_pool_wait_ctx(pool, ctx, WP_FOREVER));
+	EXPECT_INTERRUPTED(wp_ctx_wait(lasting, deadline), 0);
+	EXPECT_INTERRUPTED(wp_ctx_wait(NULL, deadline), 0);
+	EXPECT_INTERRUPTED(wp_pool_wait_ctx(pool, lasting, deadline), WP_ETIMEDOUT);
+	wp_ctx_unref(lasting);
+}
+
+static void submit_or_wait_in_ctx(void *arg, unsigned me)
+{
+	struct waits *w = arg;
+	timer_t timer = interrupt_me();
+	if (me)
+		wait_in_ctx(w->pool);
+	else
+		submit_in_ctx(w->pool, w->producer);
+	timer_delete(timer);
+}
+
+static void shut_down_in_ctx(void *arg, unsigned me)
+{
+	struct waits *w = arg;
+	struct wp_ctx *ctx, *lasting = until(WP_FOREVER);
+	(void)me;
+	timer_t timer = interrupt_me();
+	EXPECT_CTX_INTERRUPTED(ctx, wp_pool_shutdown_ctx(w->pool, ctx, WP_FOREVER, NULL));
+	EXPECT_INTERRUPTED(wp_pool_shutdown_ctx(w->pool, lasting, deadline, NULL), WP_EFORCED);
+	timer_delete(timer);
+	wp_ctx_unref(lasting);
+}
+
+T_TEST(signals, deadlines_of_contexts_under_a_10_khz_timer)
+{
+	struct wp_options o = WP_OPTIONS_INIT;
+	o.workers = 1;
+	o.capacity = 2;
+	o.producer_capacity = 1;
+	struct waits w = { .pool = pool_make(&o) };
+	struct gate gate = { 0 };
+	struct crew crew;
+	gate_hold(&gate, w.pool, 1);
+	t_assert_int_eq(wp_producer_open(&w.producer, w.pool), 0);
+	t_assert_int_eq(wp_producer_submit(w.producer, count_fn, &ran), 0);
+	for (int i = 0; i < 2; i++)
+		t_assert_int_eq(wp_submit(w.pool, count_fn, &ran), 0);
+	crew_start(&crew, 2, submit_or_wait_in_ctx, &w);
+	crew_join(&crew);
+	crew_start(&crew, 1, shut_down_in_ctx, &w);
+	crew_join(&crew);
+	struct wp_stats s = pool_stats(w.pool);
+	t_assert_u64_eq(s.rejected_timeout, 5);
+	t_assert_u64_eq(s.submitted, 4);
+	gate_open(&gate);
+	wp_producer_close(w.producer);
+	pool_end(w.pool);
+	t_assert_u64_eq(wp_load_rlx_u64(&ran), 3);
+}
+
+/* ---- waits without a deadline ---- */
+
+/* Several threads, each with a timer of its own. */
 static void submit_and_wait(void *arg, unsigned me)
 {
 	struct wp_pool *pool = arg;
