@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "hooks.h"
 #include "pool.h"
 #include "t.h"
@@ -134,6 +135,26 @@ static bool ended_well(int status)
 
 static wp_atomic_u64 ran, cleaned, told;
 
+/*
+ * What a child has to say even if it dies: in what state its pool was when the fault came, and how
+ * many jobs were left, queued or claimed.
+ */
+static struct word {
+	wp_atomic_u32 said;
+	enum wp_state state;
+	uint64_t left;
+} * word;
+
+static void say(const struct wp_pool *pool)
+{
+	if (wp_load_rlx_u32(&word->said))
+		return;
+	word->state = wp_pool_state(pool);
+	struct wp_stats stats = pool_stats(pool);
+	word->left = stats.queued + stats.running;
+	wp_store_rel_u32(&word->said, 1);
+}
+
 static void cleanup(void *payload)
 {
 	(void)payload;
@@ -169,10 +190,19 @@ struct setting {
 
 static struct gate gate;
 
-static void *open_gate_when_closed(void *arg)
+struct opener {
+	struct wp_pool *pool;
+	enum state state;
+};
+
+/* When the shutdown waits for the jobs; when the stop has told all workers. */
+static void *open_gate_when_ending(void *arg)
 {
-	struct wp_pool *pool = arg;
-	pool_until(wp_load_acq_u32(&gate.entered) && wp_pool_is_closed(pool));
+	const struct opener *o = arg;
+	if (o->state == STOPPING)
+		pool_until(pool_discards(o->pool) && wp_pool_state(o->pool) == WP_STATE_STOPPING);
+	else
+		pool_until(wp_pool_state(o->pool) == WP_STATE_DRAINING);
 	gate_open(&gate);
 	return NULL;
 }
@@ -182,6 +212,14 @@ static int late_fault(void *payload)
 {
 	const struct fault *fault = payload;
 	gate_fn(&gate);
+	say(wp_job_current()->pool);
+	return fault->fn(NULL);
+}
+
+static int fault_in_between(void *payload)
+{
+	const struct fault *fault = payload;
+	say(wp_job_current()->pool);
 	return fault->fn(NULL);
 }
 
@@ -197,17 +235,29 @@ static struct wp_pool *pool_for(const struct setting *s, unsigned workers)
 
 static void busy(const struct setting *s)
 {
-	struct wp_pool *pool = pool_for(s, 2);
-	struct wp_job fault = { .fn = s->fault->fn, .cleanup = cleanup };
+	struct fault in_between = *s->fault;
+	in_between.fn = fault_in_between;
+	struct setting own = *s;
+	own.fault = &in_between;
+	struct wp_pool *pool = pool_for(&own, 2);
+	struct wp_job fault = {
+		.fn = fault_in_between, .payload = (void *)(uintptr_t)s->fault, .cleanup = cleanup
+	};
 	struct wp_job work = { .fn = works, .cleanup = cleanup };
+	/* One worker is in a job all the time; the other one has jobs before it and behind it. */
+	gate_hold(&gate, pool, 1);
+	struct wp_job jobs[300];
 	for (unsigned i = 0; i < 300; i++)
-		t_assert_int_eq(wp_submit_job(pool, i % 30 == 7 ? &fault : &work), 0);
+		jobs[i] = i % 30 == 7 ? fault : work;
+	t_assert_int_eq(wp_submit_batch(pool, jobs, 300), 300);
+	pool_until(wp_load_rlx_u64(&cleaned) == 300);
+	gate_open(&gate);
 	t_assert_int_eq(wp_submit_wait(pool, &fault), WP_EPANIC);
 	t_assert_int_eq(wp_submit_wait(pool, &work), 0);
 	pool_wait(pool);
 	struct wp_stats stats = pool_stats(pool);
 	t_assert_u64_eq(stats.panicked, 11);
-	t_assert_u64_eq(stats.completed, 291);
+	t_assert_u64_eq(stats.completed, 292);
 	t_assert_u64_eq(wp_load_rlx_u64(&told), 11);
 	t_assert_u64_eq(wp_load_rlx_u64(&ran), 291);
 	t_assert_u64_eq(wp_load_rlx_u64(&cleaned), 302);
@@ -230,21 +280,22 @@ static void ending(const struct setting *s)
 	pool_until(wp_load_acq_u32(&gate.entered));
 	for (unsigned i = 0; i < 20; i++)
 		t_assert_int_eq(wp_submit_job(pool, &work), 0);
+	struct opener how = { pool, s->state };
 	pthread_t opener;
-	t_assert_int_eq(pthread_create(&opener, NULL, open_gate_when_closed, pool), 0);
+	t_assert_int_eq(pthread_create(&opener, NULL, open_gate_when_ending, &how), 0);
 	struct wp_stop_report report;
 	if (s->state == DRAINING)
 		t_assert_int_eq(wp_pool_shutdown(pool, WP_FOREVER, &report), 0);
 	else
 		t_assert_int_eq(wp_pool_stop(pool, &report), 0);
 	pthread_join(opener, NULL);
-	t_assert_u64_eq(report.completed + report.dropped, 20);
+	t_assert_u64_eq(report.completed, s->state == DRAINING ? 20 : 0);
+	t_assert_u64_eq(report.dropped, s->state == DRAINING ? 0 : 20);
 	t_assert_u64_eq(report.panicked, 1);
-	if (s->state == DRAINING)
-		t_assert_u64_eq(wp_load_rlx_u64(&ran), 20);
+	t_assert_u64_eq(wp_load_rlx_u64(&ran), report.completed);
 	t_assert_u64_eq(wp_load_rlx_u64(&told), 1);
 	t_assert_u64_eq(wp_load_rlx_u64(&cleaned), 21);
-	wp_pool_destroy(pool);
+	pool_destroy(pool);
 }
 
 static void run_setting(const void *arg)
@@ -256,18 +307,26 @@ static void run_setting(const void *arg)
 		ending(s);
 }
 
+/* The child came as far as the fault, with the pool in that state, and ended as it had to. */
+static void try_one(const struct setting *s)
+{
+	static const enum wp_state states[STATES] = { WP_STATE_OPEN, WP_STATE_DRAINING,
+		WP_STATE_STOPPING };
+	wp_store_rlx_u32(&word->said, 0);
+	int status = in_child(run_setting, s);
+	t_assert_msg(s->contain ? ended_well(status) : died_of(status, s->fault->signal),
+		"%s, state %u: status %#x", s->fault->name, (unsigned)s->state, (unsigned)status);
+	t_assert_u64_eq(wp_load_acq_u32(&word->said), 1);
+	t_assert_int_eq(word->state, states[s->state]);
+	t_assert(word->left >= (s->state == BUSY ? 293 : 21));
+}
+
 static void try_all(bool contain)
 {
-	for (size_t f = 0; f < FAULTS; f++) {
-		for (unsigned state = 0; state < STATES; state++) {
-			struct setting s = { &faults[f], contain, (enum state)state };
-			int status = in_child(run_setting, &s);
-			t_assert_msg(
-				contain ? ended_well(status) : died_of(status, faults[f].signal),
-				"%s, state %u: status %#x", faults[f].name, state,
-				(unsigned)status);
-		}
-	}
+	word = child_shared(sizeof(*word));
+	for (size_t f = 0; f < FAULTS; f++)
+		for (unsigned state = 0; state < STATES; state++)
+			try_one(&(struct setting){ &faults[f], contain, (enum state)state });
 }
 
 T_TEST(contain, on)
