@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -301,7 +302,7 @@ T_TEST(dying, against_shutdown_and_stop)
 			t_assert_int_eq(wp_pool_stop(pool, &report), 0);
 		t_assert_u64_eq(report.completed + report.panicked + report.dropped, 12);
 		t_assert_u64_eq(wp_load_rlx_u64(&cleaned), 12);
-		wp_pool_destroy(pool);
+		pool_destroy(pool);
 	}
 }
 
@@ -368,13 +369,38 @@ static void kill_many(struct wp_pool *pool, uint64_t n)
 	pool_wait(pool);
 }
 
-T_TEST_TIMEOUT(dying, ten_thousand_without_a_leak, 600)
+/* Pages of address space: stacks, also those for signals, are nothing else at first. */
+static uint64_t reserved_pages(void)
 {
-	uint64_t n = t_scaled(10000);
-	struct wp_pool *pool = told_pool(2, 64);
+	unsigned long long size = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+	t_assert(f && fscanf(f, "%llu", &size) == 1);
+	fclose(f);
+	return size;
+}
+
+/* Threads that have what a worker may have: a stack for signals, times, a CPU of its own. */
+static struct wp_pool *rich_pool(void)
+{
+	struct wp_options o = WP_OPTIONS_INIT;
+	o.workers = 2;
+	o.capacity = 64;
+	o.timing = true;
+	o.pin_workers = true;
+	o.contain_faults = !T_SANITIZED;
+	o.on_error = on_error;
+	o.on_error_self = &told;
+	return the_pool = pool_make(&o);
+}
+
+static void kill_without_a_leak(struct wp_pool *pool, uint64_t n)
+{
+	wp_store_rlx_u64(&told, 0);
+	wp_store_rlx_u64(&cleaned, 0);
 	kill_many(pool, n / 10 + 1);
 	pool_expect_asleep(pool);
 	unsigned threads = entries_of("/proc/self/task"), files = entries_of("/proc/self/fd");
+	uint64_t pages = reserved_pages();
 	struct mallinfo2 heap = mallinfo2();
 	kill_many(pool, n);
 	pool_expect_asleep(pool);
@@ -390,5 +416,19 @@ T_TEST_TIMEOUT(dying, ten_thousand_without_a_leak, 600)
 	struct mallinfo2 after = mallinfo2();
 	t_assert_msg(T_SANITIZED || after.uordblks < heap.uordblks + 65536,
 		"heap grew from %zu to %zu bytes", heap.uordblks, after.uordblks);
+	/* The C library may keep some stacks more, and room for another thread's heap. */
+	t_assert_msg(T_SANITIZED || reserved_pages() < pages + 3 * 16384,
+		"address space grew from %llu pages to %llu", (unsigned long long)pages,
+		(unsigned long long)reserved_pages());
 	pool_end(pool);
+}
+
+T_TEST_TIMEOUT(dying, ten_thousand_without_a_leak, 600)
+{
+	kill_without_a_leak(told_pool(2, 64), t_scaled(10000));
+}
+
+T_TEST_TIMEOUT(dying, of_workers_with_all_that_there_is, 600)
+{
+	kill_without_a_leak(rich_pool(), t_scaled(5000));
 }
