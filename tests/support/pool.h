@@ -174,6 +174,25 @@ static inline void pool_expect_sum(const struct wp_stats *s)
 		s->submitted);
 }
 
+/* Two readings, one after the other: what counts or measures most never goes back. */
+static inline void pool_expect_forwards(const struct wp_stats *a, const struct wp_stats *b)
+{
+	t_assert(b->submitted >= a->submitted && b->completed >= a->completed);
+	t_assert(b->failed >= a->failed && b->panicked >= a->panicked);
+	t_assert(b->cancelled >= a->cancelled && b->dropped >= a->dropped);
+	t_assert(b->rejected_full >= a->rejected_full);
+	t_assert(b->rejected_timeout >= a->rejected_timeout);
+	t_assert(b->rejected_closed >= a->rejected_closed);
+	t_assert(b->rejected_cancelled >= a->rejected_cancelled);
+	t_assert(b->workers_peak >= a->workers_peak && b->uptime_ns >= a->uptime_ns);
+	t_assert(b->run_samples >= a->run_samples && b->run_ns_max >= a->run_ns_max);
+	t_assert(b->wait_samples >= a->wait_samples && b->wait_ns_max >= a->wait_ns_max);
+	t_assert(b->segments_reused >= a->segments_reused && b->batches >= a->batches);
+	t_assert(b->parks >= a->parks && b->wakes >= a->wakes && b->rescues >= a->rescues);
+	t_assert(b->handler_panics >= a->handler_panics);
+	t_assert(b->workers_replaced >= a->workers_replaced);
+}
+
 static inline void pool_expect_rest(struct wp_pool *pool)
 {
 	struct wp_stats s = pool_stats(pool);

@@ -154,7 +154,7 @@ T_TEST(lifecycle, thread_that_cannot_be_started)
 {
 	enum { WORKERS = 16 };
 	/* From now on a sanitizer may have a thread of its own. */
-	wp_pool_destroy(pool_of(1, 8, 4));
+	pool_destroy(pool_of(1, 8, 4));
 	unsigned before = threads();
 	for (unsigned nth = 1; nth <= WORKERS; nth++)
 		for (unsigned timing = 0; timing < 2; timing++) {

@@ -239,7 +239,7 @@ static void run_batches(unsigned workers, bool timing)
 	t_assert_u64_eq(report.failed, 100 * rounds);
 	t_assert_u64_eq(report.panicked, 100 * rounds);
 	t_assert_u64_eq(report.completed, 100 * rounds);
-	wp_pool_destroy(pool);
+	pool_destroy(pool);
 }
 
 T_TEST(panic, rest_of_the_batch_runs)
@@ -348,7 +348,7 @@ T_TEST(panic, in_cleanup_of_dropped_jobs)
 	t_assert_u64_eq(wp_load_rlx_u64(&cleaned), 21);
 	t_assert_u64_eq(wp_load_rlx_u64(&ran), 0);
 	t_assert_u64_eq(pool_stats(pool).handler_panics, 21);
-	wp_pool_destroy(pool);
+	pool_destroy(pool);
 }
 
 /* ---- nested ---- */

@@ -388,7 +388,7 @@ T_TEST(pool_ctx_blocked, dropped_jobs_let_go_of_their_context)
 	t_assert_u64_eq(report.running, 0);
 	t_assert_u64_eq(wp_load_rlx_u64(&cleaned), 9);
 	pool_expect_rest(b.pool);
-	wp_pool_destroy(b.pool);
+	pool_destroy(b.pool);
 	expect_only_reference(ctx);
 	expect_only_reference(ended);
 }
@@ -422,7 +422,7 @@ T_TEST(pool_ctx_blocked, jobs_filled_in_place_hold_their_context)
 	wp_producer_commit(producer, 1);
 	t_assert_u64_eq(pool_stats(pool).rejected_closed, 1);
 	wp_producer_close(producer);
-	wp_pool_destroy(pool);
+	pool_destroy(pool);
 	expect_only_reference(ctx);
 	expect_only_reference(ended);
 }

@@ -237,7 +237,7 @@ static void rage(unsigned workers, size_t capacity, uint64_t rounds, bool stoppe
 	balance();
 	for (int i = 0; i < SUBMITTERS; i++)
 		wp_ctx_unref(wp_load_acq_ptr(&storm.offered[i]));
-	wp_pool_destroy(storm.pool);
+	pool_destroy(storm.pool);
 	t_assert_u64_eq(wp_load_rlx_u64(&storm.top->references), 1);
 	t_assert(storm.top->first_child == NULL);
 	wp_ctx_unref(storm.top);

@@ -199,7 +199,7 @@ T_TEST(pool_ctx, closed_and_full_have_their_own_reasons)
 	t_assert_u64_eq(s.rejected_closed, 3);
 	t_assert_u64_eq(s.rejected_cancelled, 0);
 	t_assert_u64_eq(references(ctx), 1);
-	wp_pool_destroy(pool);
+	pool_destroy(pool);
 	wp_ctx_unref(ctx);
 }
 
@@ -297,7 +297,7 @@ static void expect_skipped(struct wp_pool *pool, struct gate *gate, uint64_t n)
 	t_assert_u64_eq(report.completed, 1);
 	t_assert_u64_eq(report.cancelled, n);
 	t_assert_u64_eq(report.dropped + report.running + report.failed, 0);
-	wp_pool_destroy(pool);
+	pool_destroy(pool);
 	wp_store_rlx_u64(&cleaned, 0);
 }
 

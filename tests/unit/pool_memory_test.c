@@ -151,7 +151,7 @@ T_TEST(pool_memory, the_heap_of_other_threads_is_counted)
 	struct wp_pool *pool = pool_of(1, 20, 4);
 	uint64_t before = wp_load_rlx_u64(&heap_calls);
 	t_assert(before > 0);
-	wp_pool_destroy(pool);
+	pool_destroy(pool);
 	t_assert(wp_load_rlx_u64(&heap_calls) > before);
 	wp_store_rlx_u32(&counting, 0);
 }

@@ -158,7 +158,7 @@ T_TEST(pool_wait, from_inside_of_a_job)
 	others = pool_of(1, 8, 4);
 	job = (struct wp_job){ .fn = waits_for_another };
 	t_assert_int_eq(wp_submit_wait(pool, &job), 0);
-	wp_pool_destroy(others);
+	pool_destroy(others);
 	pool_end(pool);
 }
 
@@ -175,7 +175,7 @@ T_TEST(pool_wait, ctx_arguments)
 	wp_ctx_cancel(ctx, 0);
 	t_assert_int_eq(wp_pool_wait_ctx(pool, ctx, WP_FOREVER), 0); /* it is at rest */
 	t_assert_int_eq(wp_pool_shutdown_ctx(pool, ctx, WP_FOREVER, NULL), 0);
-	wp_pool_destroy(pool);
+	pool_destroy(pool);
 	expect_only_reference(ctx);
 }
 
@@ -290,7 +290,7 @@ T_TEST(pool_wait, a_shutdown_ends_with_its_context_and_the_pool_drains_on)
 	t_assert_int_eq(wp_pool_shutdown_ctx(w.pool, w.ctx[0], 0, &report), 0);
 	t_assert_u64_eq(report.completed, 4);
 	t_assert_int_eq(wp_pool_wait_ctx(w.pool, w.ctx[0], 0), 0);
-	wp_pool_destroy(w.pool);
+	pool_destroy(w.pool);
 	expect_only_reference(w.ctx[0]);
 	expect_only_reference(w.ctx[1]);
 }
@@ -353,5 +353,5 @@ T_TEST(pool_wait, a_stop_ends_the_wait_at_true_rest)
 		t_assert_int_eq(w.result[i], 0);
 	t_assert_int_eq(wp_pool_wait(w.pool, 0), 0);
 	t_assert_int_eq(wp_pool_wait(w.pool, WP_FOREVER), 0);
-	wp_pool_destroy(w.pool);
+	pool_destroy(w.pool);
 }

@@ -207,7 +207,7 @@ T_TEST(producer_ctx, full_and_closed_are_told_and_references_given_back)
 	t_assert_u64_eq(s.rejected_closed, 1 + 4);
 	t_assert_u64_eq(wp_load_rlx_u64(&cleaned), 1);
 	wp_producer_close(p);
-	wp_pool_destroy(pool);
+	pool_destroy(pool);
 	expect_only_reference(ctx);
 	expect_only_reference(ended);
 }

@@ -138,7 +138,7 @@ static void one_ending(unsigned round)
 	t_assert(s.submitted <= cleaned);
 	t_assert(s.submitted >= wp_load_rlx_u64(&ending.accepted));
 	t_assert(cleaned - s.submitted <= s.rejected_closed);
-	wp_pool_destroy(ending.pool);
+	pool_destroy(ending.pool);
 }
 
 T_TEST_TIMEOUT(producer_stress, the_pool_ends_while_eight_submit, 300)

@@ -283,7 +283,7 @@ T_TEST(producer, closed_pool)
 	t_assert_u64_eq(s.rejected_closed, 4 + 20 * 5);
 	wp_producer_close(p);
 	t_assert_int_eq(wp_producer_open(&late, pool), WP_ECLOSED);
-	wp_pool_destroy(pool);
+	pool_destroy(pool);
 	wp_producer_close(fresh); /* after its pool */
 }
 

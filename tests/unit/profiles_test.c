@@ -197,6 +197,6 @@ T_TEST(profiles, a_pause_does_not_hold_up_the_end)
 		for (unsigned k = 0; k < 100; k++)
 			t_assert_int_eq(wp_submit(pool, do_nothing, NULL), 0);
 		t_assert_int_eq(wp_pool_stop(pool, NULL), 0);
-		wp_pool_destroy(pool);
+		pool_destroy(pool);
 	}
 }
