@@ -162,6 +162,95 @@ T_TEST(pool_wait, from_inside_of_a_job)
 	pool_end(pool);
 }
 
+/* Wherever a pool calls its user on a worker's thread: told at once, and the pool goes on. */
+static void expect_deadlock(struct wp_pool *pool)
+{
+	struct wp_stop_report report = { .completed = 77 };
+	t_assert_int_eq(wp_pool_wait(pool, WP_FOREVER), WP_EDEADLK);
+	t_assert_int_eq(wp_pool_wait_ctx(pool, NULL, WP_FOREVER), WP_EDEADLK);
+	t_assert_int_eq(wp_pool_shutdown(pool, WP_FOREVER, &report), WP_EDEADLK);
+	t_assert_int_eq(wp_pool_shutdown_ctx(pool, NULL, WP_FOREVER, &report), WP_EDEADLK);
+	t_assert_int_eq(wp_pool_stop(pool, &report), WP_EDEADLK);
+	t_assert_u64_eq(report.completed, 77);
+	wp_add_rlx_u64(&counted, 1);
+}
+
+static void on_error_wait(void *self, const struct wp_job_error *error)
+{
+	(void)self;
+	expect_deadlock(error->pool);
+}
+
+static void on_event_wait(void *self, const struct wp_pool_event *event)
+{
+	(void)self;
+	expect_deadlock(event->pool);
+}
+
+static void wait_in_cleanup(void *pool)
+{
+	expect_deadlock(pool);
+}
+
+static void wait_in_callback(void *pool, int err)
+{
+	(void)err;
+	expect_deadlock(pool);
+}
+
+static int cancels_and_fails(void *payload)
+{
+	struct wp_ctx *ctx = make(NULL, WP_FOREVER);
+	struct wp_ctx_callback callback;
+	t_assert_int_eq(wp_ctx_on_cancel(ctx, &callback, wait_in_callback, payload), 0);
+	wp_ctx_cancel(ctx, 0);
+	t_assert(!wp_ctx_remove_callback(&callback));
+	expect_only_reference(ctx);
+	wp_panic(-1, "and so on");
+}
+
+static void open_when_discarding(void *arg, unsigned me)
+{
+	struct gate *gate = arg;
+	(void)me;
+	pool_until(pool_discards(others));
+	gate_open(gate);
+}
+
+T_TEST(pool_wait, from_cleanups_handlers_and_callbacks)
+{
+	struct wp_options o = WP_OPTIONS_INIT;
+	struct gate gate = { 0 };
+	struct crew crew;
+	o.workers = 1;
+	o.pin_workers = true;
+	o.on_error = on_error_wait;
+	o.on_event = on_event_wait;
+	wp__fault_arm(WP_FAULT_SET_AFFINITY, 1, true, EPERM);
+	struct wp_pool *pool = others = pool_make(&o);
+	struct wp_job job = {
+		.fn = cancels_and_fails, .payload = pool, .cleanup = wait_in_cleanup
+	};
+	t_assert_int_eq(wp_submit_wait(pool, &job), WP_EPANIC);
+	t_assert_u64_eq(wp_load_rlx_u64(&counted), 4); /* event, callback, handler, cleanup */
+	/* And of jobs that are not run. */
+	gate_hold(&gate, pool, 1);
+	struct wp_job cancelled = job;
+	cancelled.ctx = make(NULL, WP_FOREVER);
+	t_assert_int_eq(wp_submit_job(pool, &cancelled), 0);
+	t_assert_int_eq(wp_submit_job(pool, &job), 0);
+	wp_ctx_cancel(cancelled.ctx, 0);
+	crew_start(&crew, 1, open_when_discarding, &gate);
+	t_assert_int_eq(wp_pool_stop(pool, NULL), 0);
+	crew_join(&crew);
+	t_assert_u64_eq(wp_load_rlx_u64(&counted), 6);
+	struct wp_stats s = pool_stats(pool);
+	t_assert_u64_eq(s.cancelled, 1);
+	t_assert_u64_eq(s.dropped, 1);
+	expect_only_reference(cancelled.ctx);
+	pool_destroy(pool);
+}
+
 /* ---- in a context ---- */
 
 T_TEST(pool_wait, ctx_arguments)
