@@ -297,7 +297,10 @@ struct failures {
 	wp_atomic_u32 count;
 	struct wp_job_error last;
 	char message[64];
+	pthread_t ran_on;
 };
+
+static struct failures failures;
 
 static void note_failure(void *self, const struct wp_job_error *error)
 {
@@ -306,12 +309,14 @@ static void note_failure(void *self, const struct wp_job_error *error)
 	snprintf(f->message, sizeof(f->message), "%s", error->message);
 	t_assert(wp_job_current() != NULL);
 	t_assert_u64_eq(wp_job_current()->id, error->job_id);
+	t_assert(pthread_equal(f->ran_on, pthread_self()));
 	t_assert_u64_eq(wp_load_rlx_u64(&cleaned), wp_load_rlx_u32(&f->count)); /* not yet */
 	wp_add_rel_u32(&f->count, 1);
 }
 
 static int fail_with(void *payload)
 {
+	failures.ran_on = pthread_self();
 	return *(int *)payload;
 }
 
@@ -323,13 +328,12 @@ static void count_cleaned(void *payload)
 
 T_TEST(pool, a_failing_job_is_reported_with_everything)
 {
-	static struct failures f;
 	static const int codes[] = { WP_ENOMEM, 42, -99999 };
 	static const char *const messages[] = { NULL, "job failed", "job failed" };
 	struct wp_options o = WP_OPTIONS_INIT;
 	o.workers = 1;
 	o.on_error = note_failure;
-	o.on_error_self = &f;
+	o.on_error_self = &failures;
 	struct wp_pool *pool = pool_make(&o);
 	for (unsigned i = 0; i < 6; i++) {
 		int code = codes[i / 2];
@@ -340,13 +344,14 @@ T_TEST(pool, a_failing_job_is_reported_with_everything)
 			t_assert_int_eq(wp_submit_job(pool, &job), 0);
 			pool_wait(pool);
 		}
-		t_assert_u64_eq(wp_load_acq_u32(&f.count), i + 1);
-		t_assert(f.last.pool == pool && f.last.fn == fail_with && f.last.payload == &code);
-		t_assert_u64_eq(f.last.job_id, i);
-		t_assert_u64_eq(f.last.worker, 0);
-		t_assert_u64_eq(f.last.attempt, 1);
-		t_assert_int_eq(f.last.code, code);
-		t_assert_str_eq(f.message, i < 2 ? wp_strerror(code) : messages[i / 2]);
+		t_assert_u64_eq(wp_load_acq_u32(&failures.count), i + 1);
+		t_assert(failures.last.pool == pool && failures.last.fn == fail_with &&
+			 failures.last.payload == &code);
+		t_assert_u64_eq(failures.last.job_id, i);
+		t_assert_u64_eq(failures.last.worker, 0);
+		t_assert_u64_eq(failures.last.attempt, 1);
+		t_assert_int_eq(failures.last.code, code);
+		t_assert_str_eq(failures.message, i < 2 ? wp_strerror(code) : messages[i / 2]);
 		pool_wait(pool);
 		t_assert_int_eq(pool_stats(pool).last_error, code);
 		t_assert_u64_eq(wp_load_rlx_u64(&cleaned), i + 1);

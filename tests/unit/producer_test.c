@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Producers: the ways to submit, order, room, and handles that come and go. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "hooks.h"
@@ -423,4 +424,84 @@ T_TEST(producer, no_memory_to_open)
 	while (n)
 		wp_producer_close(kept[--n]);
 	pool_end(pool);
+}
+
+/* ---- ids ---- */
+
+#define ID_JOBS 3000
+
+static struct {
+	struct wp_pool *pool;
+	wp_atomic_u64 count, told;
+	uint64_t id[ID_JOBS];
+} ids;
+
+static int note_id(void *payload)
+{
+	uint64_t id = wp_job_current()->id, at = wp_add_rlx_u64(&ids.count, 1);
+	t_assert(at < ID_JOBS);
+	ids.id[at] = id;
+	if (payload) {
+		struct wp_job inner = { .fn = note_id };
+		t_assert_int_eq(wp_submit_wait(ids.pool, &inner), -1);
+		t_assert_int_eq(wp_submit_job(ids.pool, &inner), 0);
+		t_assert_u64_eq(wp_job_current()->id, id);
+	}
+	return -1;
+}
+
+static void compare_id(void *self, const struct wp_job_error *error)
+{
+	(void)self;
+	t_assert_u64_eq(error->job_id, wp_job_current()->id);
+	wp_add_rlx_u64(&ids.told, 1);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return (x > y) - (x < y);
+}
+
+static void submit_with_ids(void *arg, unsigned me)
+{
+	struct wp_job job = { .fn = note_id }, outer = { .fn = note_id, .payload = arg };
+	struct wp_producer *kept[4];
+	for (int round = 0; round < 4; round++) {
+		struct wp_producer *p = kept[round] = open_in(ids.pool);
+		for (int i = 0; i < 30; i++) {
+			t_assert_int_eq(wp_producer_submit_job(p, &job), 0);
+			t_assert_int_eq(wp_submit_job(ids.pool, &job), 0);
+			t_assert_int_eq(wp_submit_batch(ids.pool, &job, 1), 1);
+		}
+		t_assert_int_eq(wp_producer_submit_job(p, &outer), 0);
+		t_assert_int_eq(wp_submit_wait(ids.pool, &outer), -1);
+		if (me % 2 == 0)
+			wp_producer_close(p); /* its lane goes on with the next one */
+	}
+	for (int round = 0; me % 2 && round < 4; round++)
+		wp_producer_close(kept[round]);
+}
+
+/* No two jobs of a pool have the same, whichever lane they came by, and whoever had it before. */
+T_TEST(producer, ids_are_the_pools)
+{
+	struct wp_options o = WP_OPTIONS_INIT;
+	struct crew crew;
+	o.workers = 2;
+	o.capacity = 7;
+	o.producer_capacity = 5;
+	o.segment_size = 4;
+	o.on_error = compare_id;
+	ids.pool = pool_make(&o);
+	crew_start(&crew, 6, submit_with_ids, &ids);
+	crew_join(&crew);
+	pool_wait(ids.pool);
+	uint64_t n = wp_load_rlx_u64(&ids.count);
+	t_assert_u64_eq(n, 6 * 4 * (90 + 2 * 3));
+	t_assert_u64_eq(wp_load_rlx_u64(&ids.told), n);
+	qsort(ids.id, n, sizeof(ids.id[0]), by_value);
+	for (uint64_t i = 1; i < n; i++)
+		t_assert(ids.id[i] != ids.id[i - 1]);
+	pool_end(ids.pool);
 }
