@@ -24,6 +24,7 @@ extern const struct bench_workload bench_pacing;
 extern const struct bench_workload bench_unequal;
 extern const struct bench_workload bench_rescue;
 extern const struct bench_workload bench_rescue_cost;
+extern const struct bench_workload bench_guard_cost;
 extern const struct bench_workload bench_first_job;
 extern const struct bench_workload bench_wakeup;
 extern const struct bench_workload bench_idle;
@@ -84,6 +85,7 @@ const struct bench_workload *const bench_workloads[] = {
 	&bench_unequal,
 	&bench_rescue,
 	&bench_rescue_cost,
+	&bench_guard_cost,
 	&bench_first_job,
 	&bench_wakeup,
 	&bench_idle,

@@ -46,6 +46,7 @@ WORKLOADS = {
     'unequal': ['--workers', '3'],
     'rescue': ['--profile', 'eco'],
     'rescue_cost': [],
+    'guard_cost': [],
     'first_job': ['--workers', '2'],
     'wakeup': ['--workers', '3'],
     'idle': ['--workers', '3'],
