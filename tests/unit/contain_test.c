@@ -570,6 +570,47 @@ T_TEST(contain, odd_ones)
 	t_assert(ended_well(in_child(run_odd_ones, NULL)));
 }
 
+/* The handler faults, too, at what the job has left; so does the cleanup after it. */
+static void faulting_handler(void *self, const struct wp_job_error *error)
+{
+	const struct fault *fault = self;
+	wp_add_rlx_u64(&told, 1);
+	fault->fn(error->payload);
+}
+
+static void run_faulting_handlers(const void *arg)
+{
+	struct wp_options o = WP_OPTIONS_INIT;
+	const struct fault *fault = arg;
+	o.workers = 1;
+	o.contain_faults = true;
+	o.timing = true;
+	o.on_error = faulting_handler;
+	o.on_error_self = (void *)(uintptr_t)arg;
+	struct wp_pool *pool = pool_make(&o);
+	struct wp_job job = { .fn = fault->fn, .cleanup = faulting_cleanup };
+	struct wp_job work = { .fn = works };
+	for (unsigned i = 0; i < 10; i++) {
+		t_assert_int_eq(wp_submit_wait(pool, &job), WP_EPANIC);
+		t_assert_int_eq(wp_submit_wait(pool, &work), 0);
+	}
+	pool_wait(pool);
+	struct wp_stats stats = pool_stats(pool);
+	t_assert_u64_eq(stats.panicked, 10);
+	t_assert_u64_eq(stats.completed, 10);
+	t_assert_u64_eq(stats.handler_panics, 20);
+	t_assert_u64_eq(wp_load_rlx_u64(&told), 10);
+	t_assert_u64_eq(wp_load_rlx_u64(&cleaned), 10);
+	pool_end(pool);
+}
+
+T_TEST(contain, in_handlers)
+{
+	SKIP_IF_SANITIZED();
+	for (size_t f = 0; f < FAULTS; f++)
+		t_assert(ended_well(in_child(run_faulting_handlers, &faults[f])));
+}
+
 /* ---- where something cannot be had ---- */
 
 static wp_atomic_u64 events;
