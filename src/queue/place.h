@@ -13,6 +13,11 @@
  * given out. Tickets of a lane do not come again, and no two lanes of a process have the same id:
  * so an old place can be useless, but not wrong, whatever has become of its lane.
  *
+ * Easy tickets. A place also remembers a part of its block whose tickets need no further look:
+ * there is room for them (limit is never above head + capacity, and head never falls), and they
+ * take no stamp (which jobs are stamped is a hint). A push with such a ticket reads neither limit
+ * nor the mask of stamps.
+ *
  * A place belongs to one thread at a time: nothing in it is atomic, and a push must not be
  * interrupted by another one of the same thread (a signal handler may not submit).
  *
@@ -38,6 +43,8 @@ struct wp__place {
 	uint64_t lane;         /* its id; 0: nowhere */
 	uint64_t start;        /* position of the block's first ticket */
 	uint64_t span;         /* of the whole block, as a position */
+	uint64_t easy_start;   /* position of the first easy ticket */
+	uint64_t easy_span;    /* of all of them; 0: none are known */
 	uintptr_t slot_origin; /* where the slot of position 0 would be */
 	uintptr_t mark_origin; /* and its mark */
 	uint8_t mark;          /* of this use of the segment */
@@ -51,6 +58,12 @@ static inline bool wp__place_has(const struct wp__place *place, uint64_t lane, u
 	return place->lane == lane && position - place->start < place->span;
 }
 
+static inline bool wp__place_is_easy(
+	const struct wp__place *place, uint64_t lane, uint64_t position)
+{
+	return place->lane == lane && position - place->easy_start < place->easy_span;
+}
+
 static inline struct wp_job *wp__place_slot(const struct wp__place *place, uint64_t position)
 {
 	return (struct wp_job *)(place->slot_origin + position * (sizeof(struct wp_job) / 4));
@@ -59,6 +72,12 @@ static inline struct wp_job *wp__place_slot(const struct wp__place *place, uint6
 static inline wp_atomic_u8 *wp__place_mark(const struct wp__place *place, uint64_t position)
 {
 	return (wp_atomic_u8 *)(place->mark_origin + position / 4);
+}
+
+static inline struct wp__segment *wp__place_segment(const struct wp__place *place)
+{
+	char *marks = (char *)wp__place_mark(place, place->start);
+	return (struct wp__segment *)(void *)(marks - WP__MARKS_OFFSET);
 }
 
 /* Writes and publishes the job with the ticket at `position`, which is of the place's block. */

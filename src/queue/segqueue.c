@@ -164,48 +164,53 @@ static inline int pushed(uint64_t tail)
 	return tail & WP__TAIL_SLEEP ? WP__PUSHED_WAKE : 0;
 }
 
+/* The block of a shared lane that this thread pushed to last. */
+static _Thread_local struct wp__place last_place __attribute__((tls_model("initial-exec")));
+
+static inline struct wp__place *place_of(struct wp__segqueue *q, uint64_t position)
+{
+	if (wp_unlikely(!wp__place_has(&last_place, q->id, position)))
+		wp__place_find(&last_place, q, position);
+	return &last_place;
+}
+
+/* Fetches the lines of n slots that will be written later. */
+static inline void fetch_ahead(const struct wp_job *slots, uint32_t n)
+{
+	for (const struct wp_job *end = slots + n; slots < end; slots += 2)
+		wp_prefetch_for_write(slots);
+}
+
+/* Writes and publishes the n jobs that have the tickets from `position` on. */
 static void write_many(
 	struct wp__segqueue *q, uint64_t position, const struct wp_job *jobs, size_t n)
 {
 	while (n) {
-		uint64_t block = wp__block_of(q, position);
-		uint32_t slot = wp__slot_of(q, position, block);
+		const struct wp__place *place = place_of(q, position);
+		uint32_t slot = (uint32_t)((position - place->start) / WP__TICKET_ONE);
 		uint32_t here = (uint32_t)wp_min_u64(n, q->segment_size - slot);
-		uint64_t entry = wp__entry_for_write(q, block, slot);
-		struct wp__segment *segment = wp__segment_in(q, entry);
-		memcpy(&wp__segment_slots(segment, &q->pool.shape)[slot], jobs,
-			here * sizeof(*jobs));
+		struct wp_job *slots = wp__place_slot(place, position);
+		memcpy(slots, jobs, here * sizeof(*jobs));
 		if (wp_unlikely(q->pool.shape.stamp_row))
-			wp__stamp_jobs(segment, &q->pool.shape, slot, position >> 2, here,
-				wp_load_rlx_u32(&q->stamp_mask));
-		wp__segment_publish(segment, wp__mark_in(entry), slot, here);
+			wp__stamp_jobs(wp__place_segment(place), &q->pool.shape, slot,
+				position >> 2, here, wp_load_rlx_u32(&q->stamp_mask));
+		fetch_ahead(slots + wp_max_u64(here, WP__PREFETCH_SLOTS), here);
+		wp__marks_publish(wp__place_mark(place, position), place->mark, here);
 		position += here * WP__TICKET_ONE;
 		jobs += here;
 		n -= here;
 	}
 }
 
-static WP_COLD int push_stamped(struct wp__segqueue *q, const struct wp_job *job, uint64_t tail)
-{
-	write_many(q, tail & WP__POSITION, job, 1);
-	return pushed(tail);
-}
-
-/* The block of a shared lane that this thread pushed to last. */
-static _Thread_local struct wp__place last_place __attribute__((tls_model("initial-exec")));
-
 /* Writes and publishes the job of the ticket that came with `tail`. */
 static inline int write_one(struct wp__segqueue *q, uint64_t tail, const struct wp_job *job)
 {
-	struct wp__place *place = &last_place;
 	uint64_t position = tail & WP__POSITION;
-	if (wp_unlikely(!wp__place_has(place, q->id, position)))
-		wp__place_find(place, q, position);
-	uint64_t slot = (position - place->start) / WP__TICKET_ONE;
-	/* One of those that are stamped; without stamps, a segment's first. */
-	if (wp_unlikely(!(slot & wp_load_rlx_u32(&q->stamp_mask))))
-		return push_stamped(q, job, tail);
-	wp__place_write(place, position, job);
+	const struct wp__place *place = place_of(q, position);
+	if (wp_unlikely(q->pool.shape.stamp_row))
+		write_many(q, position, job, 1);
+	else
+		wp__place_write(place, position, job);
 	return pushed(tail);
 }
 
@@ -298,13 +303,40 @@ int wp__segqueue_push_some(
 	return pushed(tail);
 }
 
-/* The ticket came within slack of limit. */
-static WP_COLD void approach_limit(struct wp__segqueue *q, uint64_t position)
+/* The ticket came within slack of limit, which is returned as it is now. */
+static uint64_t approach_limit(struct wp__segqueue *q, uint64_t position)
 {
 	uint64_t limit = raise_limit(q);
 	set_near(q, position, limit);
 	if (wp__span(position, limit) <= 0)
 		wp__room_wait_with_ticket(q, position);
+	return limit;
+}
+
+/* Which tickets after `position`, of the block pushed to last, are easy. */
+static void find_easy(struct wp__segqueue *q, uint64_t position, uint64_t limit)
+{
+	struct wp__place *place = &last_place;
+	uint64_t first = position + WP__TICKET_ONE, left = place->start + place->span - first;
+	if (q->pool.shape.stamp_row) {
+		uint64_t slot = (first - place->start) / WP__TICKET_ONE;
+		uint64_t mask = wp_load_rlx_u32(&q->stamp_mask);
+		left = wp_min_u64(left, (-slot & mask) * WP__TICKET_ONE);
+	}
+	int64_t room = wp__span(first + q->slack_span, limit);
+	place->easy_start = first;
+	place->easy_span = room > 0 ? wp_min_u64((uint64_t)room, left) : 0;
+}
+
+/* The rest of a push whose ticket is not known to be easy. */
+static WP_COLD int push_with_care(struct wp__segqueue *q, const struct wp_job *job, uint64_t tail)
+{
+	uint64_t position = tail & WP__POSITION, limit = wp_load_rlx_u64(&q->limit);
+	if (wp__span(position + q->slack_span, limit) <= 0)
+		limit = approach_limit(q, position);
+	int result = write_one(q, tail, job);
+	find_easy(q, position, limit);
+	return result;
 }
 
 int wp__segqueue_push(struct wp__segqueue *q, const struct wp_job *job)
@@ -318,9 +350,10 @@ int wp__segqueue_push(struct wp__segqueue *q, const struct wp_job *job)
 	if (wp_unlikely(tail & WP__TAIL_CLOSED))
 		return WP_ECLOSED;
 	uint64_t position = tail & WP__POSITION;
-	if (wp_unlikely(wp__span(position + q->slack_span, wp_load_rlx_u64(&q->limit)) <= 0))
-		approach_limit(q, position);
-	return write_one(q, tail, job);
+	if (wp_unlikely(!wp__place_is_easy(&last_place, q->id, position)))
+		return push_with_care(q, job, tail);
+	wp__place_write(&last_place, position, job);
+	return pushed(tail);
 }
 
 /* ---- claim ---- */

@@ -29,7 +29,8 @@
  * close   fetch-or CLOSED into tail: returns the final ticket. Every ticket below it is a promise.
  *
  * Taking a ticket. Far from full by one fetch-add, which cannot be undone; near full by
- * compare-and-swap and only below limit. "Near" is a word of its own that producers read first. A
+ * compare-and-swap and only below limit. "Near" is a word of its own that producers read first;
+ * limit is read again when a thread gets beyond the tickets that it knew to have room (place.h). A
  * blocking push that read it in time but was preempted until the lane had filled up owns a ticket
  * beyond the limit: it waits, with its ticket, until head has come close enough, or the lane is
  * closed (whoever empties it may be waiting for this thread to end; there are spare directory
@@ -120,7 +121,7 @@ struct wp__segqueue {
 	_Alignas(WP_ALONE) wp_atomic_u64 tail;
 	/* Consumers: every claim. */
 	_Alignas(WP_ALONE) wp_atomic_u64 head;
-	/* Producers read both at every push; written when a ticket reaches limit. */
+	/* Producers read near at every push; written when a ticket reaches limit. */
 	_Alignas(WP_ALONE) wp_atomic_u64 limit;
 	wp_atomic_u32 near;
 	wp_atomic_u32 stamp_mask; /* a job whose slot has none of these bits is stamped */

@@ -13,9 +13,8 @@
  * takes effect some time later. The stamps of slots 0, 16, 32 ... are neighbours, then come those
  * of 1, 17, 33 ...: so who stamps each 16th job writes one cache line for 64 jobs.
  *
- * Without stamps a push to a shared lane pays for the test of a word that is in its cache, and
- * takes a longer way at a segment's first slot. A single producer pays nothing: what it may fill
- * at once ends before the next slot to be stamped (single.c).
+ * A lane without stamps pays nothing for them: what a producer may fill without another look ends
+ * before the next slot to be stamped (place.h, single.c).
  */
 #ifndef WP_QUEUE_STAMP_H
 #define WP_QUEUE_STAMP_H
