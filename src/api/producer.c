@@ -34,12 +34,23 @@ static bool are_jobs(const struct wp_job *jobs, size_t n, bool *in_ctx)
 	return true;
 }
 
+/* A function of its own so that the job of the fast path below is never in memory. */
+static WP_COLD int submit_the_rest(
+	struct wp_producer *producer, wp_job_fn fn, void *payload, enum wp__single_step step)
+{
+	struct wp_job job = { .fn = fn, .payload = payload };
+	return wp__producer_go_on(producer, &job, step, WP_FOREVER);
+}
+
 int wp_producer_submit(struct wp_producer *producer, wp_job_fn fn, void *payload)
 {
 	if (wp_unlikely(!producer || !fn))
 		return WP_EINVAL;
 	struct wp_job job = { .fn = fn, .payload = payload };
-	return wp__producer_submit(producer, &job, WP_FOREVER);
+	enum wp__single_step step = wp__producer_try(producer, &job);
+	if (wp_unlikely(step != WP__SINGLE_DONE))
+		return submit_the_rest(producer, fn, payload, step);
+	return 0;
 }
 
 int wp_producer_submit_job(struct wp_producer *producer, const struct wp_job *job)

@@ -70,35 +70,30 @@ static bool is_job(const struct wp_job *job)
 	return job && job->fn;
 }
 
-/* Nobody sleeps on a bare queue, so a push has nobody to wake. */
-static int accepted_or_error(int result)
+/* The rest of a push that came only as far as `step`. */
+static WP_COLD int push_the_rest(
+	struct wp_queue *q, const struct wp_job *job, uint64_t deadline, enum wp__single_step step)
 {
-	return result == WP__PUSHED_WAKE ? 0 : result;
-}
-
-static WP_COLD int push_single_slowly(
-	struct wp_queue *q, const struct wp_job *job, uint64_t deadline)
-{
-	for (;;) {
-		int error = deadline ? wp__room_wait(&q->lane, deadline) : WP_EFULL;
+	int error = 0, result = wp__single_go_on(&q->producer, job, step);
+	while (result == WP_EFULL && !error) {
+		error = deadline ? wp__room_wait(&q->lane, deadline) : WP_EFULL;
 		/* Room may have come at the last moment. */
-		int result = wp__single_push(&q->producer, job);
-		if (result != WP_EFULL || error)
-			return result == WP_EFULL ? error : result;
+		result = wp__single_push(&q->producer, job);
 	}
+	return result == WP_EFULL ? error : result;
 }
 
 static inline int push_single(struct wp_queue *q, const struct wp_job *job, uint64_t deadline)
 {
-	int result = wp__single_push(&q->producer, job);
-	return wp_likely(result != WP_EFULL) ? result : push_single_slowly(q, job, deadline);
+	enum wp__single_step step = wp__single_try(&q->producer, job);
+	return wp_likely(step == WP__SINGLE_DONE) ? 0 : push_the_rest(q, job, deadline, step);
 }
 
 static int push_until(struct wp_queue *q, const struct wp_job *job, uint64_t deadline)
 {
 	if (q->lane.single)
 		return push_single(q, job, deadline);
-	return accepted_or_error(wp__segqueue_push_until(&q->lane, job, deadline));
+	return wp__segqueue_push_until(&q->lane, job, deadline);
 }
 
 static int push_some(struct wp_queue *q, const struct wp_job *jobs, size_t n, size_t *pushed)
@@ -110,11 +105,12 @@ static int push_some(struct wp_queue *q, const struct wp_job *jobs, size_t n, si
 
 int wp_queue_push(struct wp_queue *q, const struct wp_job *job)
 {
-	if (!q || !is_job(job))
+	if (wp_unlikely(!q || !is_job(job)))
 		return WP_EINVAL;
+	/* Nobody sleeps on a bare queue: no push is told to wake somebody. */
 	if (q->lane.single)
 		return push_single(q, job, WP_FOREVER);
-	return accepted_or_error(wp__segqueue_push(&q->lane, job));
+	return wp__segqueue_push(&q->lane, job);
 }
 
 int wp_queue_push_until(struct wp_queue *q, const struct wp_job *job, uint64_t deadline)

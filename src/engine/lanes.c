@@ -312,7 +312,7 @@ static int init_lane(struct wp_pool *pool, struct wp__lane *lane)
 			      });
 	/* Relaxed: [T3] publishes it. The first push wakes the lane. */
 	if (!error)
-		wp_store_rlx_u32(&lane->queue.signal, WP__SIGNAL_ASLEEP);
+		wp_or_rlx_u32(&lane->queue.signal, WP__SIGNAL_ASLEEP);
 	return error;
 }
 

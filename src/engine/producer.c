@@ -136,10 +136,10 @@ static int wait_for_room(struct wp_producer *p, uint64_t deadline)
 	return 0;
 }
 
-WP_COLD int wp__producer_conclude(
-	struct wp_producer *p, const struct wp_job *job, int pushed, uint64_t deadline)
+static int submit_the_rest(struct wp_producer *p, const struct wp_job *job,
+	enum wp__single_step step, uint64_t deadline)
 {
-	int error = 0;
+	int error = 0, pushed = wp__single_go_on(&p->end, job, step);
 	while (pushed == WP_EFULL && deadline && !error) {
 		error = wait_for_room(p, deadline);
 		/* Room may have come at the last moment. */
@@ -148,6 +148,14 @@ WP_COLD int wp__producer_conclude(
 	if (pushed >= 0)
 		return wp__producer_accept(p, pushed, 1);
 	return wp__producer_refuse(p, 1, pushed == WP_EFULL && error ? error : pushed);
+}
+
+WP_COLD int wp__producer_go_on(struct wp_producer *p, const struct wp_job *job,
+	enum wp__single_step step, uint64_t deadline)
+{
+	int result = submit_the_rest(p, job, step, deadline);
+	wp__producer_leave(p);
+	return result;
 }
 
 ssize_t wp__producer_submit_batch(

@@ -35,9 +35,9 @@ void wp__producer_close(struct wp_producer *p);
 /* The pool goes away: its open producers become orphans. */
 void wp__producers_orphan(struct wp_pool *pool);
 
-/* What a push that did not simply return 0 has to be followed by; `pushed` is what it returned. */
-int wp__producer_conclude(
-	struct wp_producer *p, const struct wp_job *job, int pushed, uint64_t deadline);
+/* The rest of a submit whose push came only as far as `step`; leaves the handle. */
+int wp__producer_go_on(struct wp_producer *p, const struct wp_job *job, enum wp__single_step step,
+	uint64_t deadline);
 
 /* Ends the program if another thread uses the handle. */
 void wp__producer_check(struct wp_producer *p);
@@ -60,18 +60,24 @@ static inline void wp__producer_leave(struct wp_producer *p)
 #endif
 }
 
+/* One job, if nothing comes between; else wp__producer_go_on has to be called at once. */
+static inline enum wp__single_step wp__producer_try(struct wp_producer *p, const struct wp_job *job)
+{
+	wp__producer_enter(p);
+	enum wp__single_step step = wp__single_try(&p->end, job);
+	if (wp_likely(step == WP__SINGLE_DONE)) {
+		p->pool->metrics.inc_queued(p->pool->metrics_self, 1);
+		wp__producer_leave(p);
+	}
+	return step;
+}
+
 /* One job; waits for room until the deadline (0: not at all, WP_EFULL). */
 static inline int wp__producer_submit(
 	struct wp_producer *p, const struct wp_job *job, uint64_t deadline)
 {
-	wp__producer_enter(p);
-	int result = wp__single_push(&p->end, job);
-	if (wp_likely(result == 0))
-		p->pool->metrics.inc_queued(p->pool->metrics_self, 1);
-	else
-		result = wp__producer_conclude(p, job, result, deadline);
-	wp__producer_leave(p);
-	return result;
+	enum wp__single_step step = wp__producer_try(p, job);
+	return wp_likely(step == WP__SINGLE_DONE) ? 0 : wp__producer_go_on(p, job, step, deadline);
 }
 
 ssize_t wp__producer_submit_batch(

@@ -11,6 +11,7 @@
 #include "base/os.h"
 #include "queue/place.h"
 #include "queue/segqueue_parts.h"
+#include "queue/single.h"
 #include "queue/stamp.h"
 
 /* How many times a producer looks before it installs a segment for somebody else's block. */
@@ -91,6 +92,7 @@ int wp__segqueue_init(struct wp__segqueue *q, const struct wp__segqueue_options 
 	q->room.in_turn = options->room_patience != 0;
 	q->single = options->single;
 	q->light = options->light;
+	wp_store_rlx_u32(&q->signal, options->single && !options->light ? WP__SIGNAL_FENCE : 0);
 	q->first_id = options->first_id;
 	q->capacity_span = options->capacity << 2;
 	q->always_near = options->capacity < CAPACITY_FOR_FETCH_ADD;

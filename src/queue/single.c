@@ -12,7 +12,7 @@
 
 void wp__single_init(struct wp__single *s, struct wp__segqueue *lane)
 {
-	*s = (struct wp__single){ .lane = lane, .light = lane->light };
+	*s = (struct wp__single){ .lane = lane };
 	s->stop = s->limit = wp__single_position(s);
 }
 
@@ -27,13 +27,6 @@ static int64_t look_for_room(struct wp__single *s, uint64_t position)
 		s->limit = head + s->lane->capacity_span;
 	}
 	return wp__span(position, s->limit);
-}
-
-/* The segment being filled. */
-static struct wp__segment *segment_of(const struct wp__single *s)
-{
-	char *marks = (char *)wp__place_mark(&s->place, s->place.start);
-	return (struct wp__segment *)(void *)(marks - WP__MARKS_OFFSET);
 }
 
 /* The producer has reached `stop`: moves it on. 0; WP_EFULL: capacity jobs inside; WP_ECLOSED. */
@@ -54,7 +47,8 @@ static int extend(struct wp__single *s)
 	if (wp_unlikely(q->pool.shape.stamp_row)) {
 		/* Its job may be stamped; the next one that may be is as far as it goes. */
 		uint32_t mask = wp_load_rlx_u32(&q->stamp_mask);
-		wp__stamp_jobs(segment_of(s), &q->pool.shape, slot, position >> 2, 1, mask);
+		wp__stamp_jobs(
+			wp__place_segment(&s->place), &q->pool.shape, slot, position >> 2, 1, mask);
 		n = wp_min_u64(n, mask + 1 - (slot & mask));
 	}
 	s->stop = position + wp_min_u64((uint64_t)room, n * WP__TICKET_ONE);
@@ -71,18 +65,27 @@ static bool in_time(struct wp__single *s, uint64_t next)
 	return wp__span(next, final & WP__POSITION) >= 0;
 }
 
-int wp__single_push_at_stop(struct wp__single *s, const struct wp_job *job)
+/* The announcement found a signal: what it says once the fence has been passed. */
+static WP_COLD uint32_t look_again(struct wp__segqueue *q)
 {
-	int error = extend(s);
-	return error ? error : wp__single_push(s, job);
+	if (!q->light)
+		/* [G1] sc: tail before the signal; pairs with [G2] */
+		wp_fence_sc();
+	return wp_load_rlx_u32(&q->signal);
 }
 
-int wp__single_push_signalled(
-	struct wp__single *s, const struct wp_job *job, uint64_t position, uint32_t signal)
+WP_COLD int wp__single_go_on(
+	struct wp__single *s, const struct wp_job *job, enum wp__single_step step)
 {
-	if ((signal & WP__SIGNAL_CLOSED) && !in_time(s, position + WP__TICKET_ONE))
+	if (step == WP__SINGLE_AT_STOP) {
+		int error = extend(s);
+		return error ? error : wp__single_push(s, job);
+	}
+	uint64_t next = wp__single_position(s);
+	uint32_t signal = look_again(s->lane);
+	if ((signal & WP__SIGNAL_CLOSED) && !in_time(s, next))
 		return WP_ECLOSED;
-	wp__place_write(&s->place, position, job);
+	wp__place_write(&s->place, next - WP__TICKET_ONE, job);
 	return signal & WP__SIGNAL_ASLEEP ? WP__PUSHED_WAKE : 0;
 }
 
@@ -98,7 +101,9 @@ struct wp_job *wp__single_reserve(struct wp__single *s, size_t *n, int *error)
 int wp__single_commit(struct wp__single *s, uint64_t n)
 {
 	uint64_t position = wp__single_position(s), next = position + n * WP__TICKET_ONE;
-	uint32_t signal = wp__single_announce(s, next);
+	uint32_t signal = wp__single_announce(s->lane, next);
+	if (wp_unlikely(signal != 0))
+		signal = look_again(s->lane);
 	/* All or none: final is a value that tail had. */
 	if (wp_unlikely(signal & WP__SIGNAL_CLOSED) && !in_time(s, next))
 		return WP_ECLOSED;

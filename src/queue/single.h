@@ -21,8 +21,9 @@
  *            slot is never published, and tail stays where no consumer comes. Of several closers
  *            each looks, and the first to store `final` decides.
  *
- * Where membarrier is missing the lane is not `light`: the producer executes a fence instead of the
- * compiler barrier, and so does the other side. Should the call fail later on (a filter on system
+ * Where membarrier is missing the lane is not `light`: FENCE is always set in its signal, so the
+ * producer goes the longer way, where it executes a fence and looks again, and so does the other
+ * side. Should the call fail later on (a filter on system
  * calls was installed), the other side waits for HEAVY_NAP_NS instead: no processor holds back a
  * store that long.
  *
@@ -55,13 +56,13 @@
 /* Bits of a single-producer lane's `signal`. */
 #define WP__SIGNAL_ASLEEP UINT32_C(1)
 #define WP__SIGNAL_CLOSED UINT32_C(2)
+#define WP__SIGNAL_FENCE  UINT32_C(4) /* for ever, unless the lane is light */
 
 struct wp__single {
 	struct wp__segqueue *lane;
 	uint64_t stop;          /* position up to which slots may be filled at once */
 	uint64_t limit;         /* first position that there is no room for, as far as known */
 	struct wp__place place; /* of the segment being filled */
-	bool light;             /* as the lane */
 };
 
 /* The producer's end of a lane that was initialised with options.single and is not in use. */
@@ -73,36 +74,46 @@ static inline uint64_t wp__single_position(const struct wp__single *s)
 	return wp_load_rlx_u64(&s->lane->tail);
 }
 
-/* Moves tail to `next` and returns the signal: the producer's half of the handshake. */
-static inline uint32_t wp__single_announce(struct wp__single *s, uint64_t next)
+/*
+ * Moves tail to `next` and returns the signal: the producer's half of the handshake, but for the
+ * fence of lanes that are not light. Whoever is told of a signal has to look again.
+ */
+static inline uint32_t wp__single_announce(struct wp__segqueue *lane, uint64_t next)
 {
 	/* Relaxed: [G1] orders it, and the mark publishes the job. */
-	wp_store_rlx_u64(&s->lane->tail, next);
+	wp_store_rlx_u64(&lane->tail, next);
 	WP_POINT("G1");
-	/* [G1] sc: by the heavy fence, or here without membarrier; pairs with [G2] */
-	if (wp_likely(s->light))
-		wp_fence_compiler();
-	else
-		wp_fence_sc();
-	return wp_load_rlx_u32(&s->lane->signal);
+	/* The fence is in the other side's membarrier, or in look_again (single.c). */
+	wp_fence_compiler();
+	return wp_load_rlx_u32(&lane->signal);
 }
 
-/* The rare ends of a push: `stop` was reached; the announcement found a signal. */
-int wp__single_push_at_stop(struct wp__single *s, const struct wp_job *job);
-int wp__single_push_signalled(
-	struct wp__single *s, const struct wp_job *job, uint64_t position, uint32_t signal);
+/* How far a push has come. */
+enum wp__single_step {
+	WP__SINGLE_DONE,
+	WP__SINGLE_AT_STOP,   /* there may be no room; nothing was done */
+	WP__SINGLE_SIGNALLED, /* the ticket was announced, and a signal found */
+};
 
-/* 0; WP__PUSHED_WAKE: accepted, and the lane is asleep; WP_EFULL, WP_ECLOSED. */
-static inline int wp__single_push(struct wp__single *s, const struct wp_job *job)
+/* A push as long as nothing comes between; else wp__single_go_on has to do the rest at once. */
+static inline enum wp__single_step wp__single_try(struct wp__single *s, const struct wp_job *job)
 {
 	uint64_t position = wp__single_position(s);
 	if (wp_unlikely(position == s->stop))
-		return wp__single_push_at_stop(s, job);
-	uint32_t signal = wp__single_announce(s, position + WP__TICKET_ONE);
-	if (wp_unlikely(signal != 0))
-		return wp__single_push_signalled(s, job, position, signal);
+		return WP__SINGLE_AT_STOP;
+	if (wp_unlikely(wp__single_announce(s->lane, position + WP__TICKET_ONE) != 0))
+		return WP__SINGLE_SIGNALLED;
 	wp__place_write(&s->place, position, job);
-	return 0;
+	return WP__SINGLE_DONE;
+}
+
+/* 0; WP__PUSHED_WAKE: accepted, and the lane is asleep; WP_EFULL, WP_ECLOSED. */
+int wp__single_go_on(struct wp__single *s, const struct wp_job *job, enum wp__single_step step);
+
+static inline int wp__single_push(struct wp__single *s, const struct wp_job *job)
+{
+	enum wp__single_step step = wp__single_try(s, job);
+	return wp_likely(step == WP__SINGLE_DONE) ? 0 : wp__single_go_on(s, job, step);
 }
 
 /* As wp__segqueue_push_some: as many of the n jobs as there is room for. */
