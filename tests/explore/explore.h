@@ -59,7 +59,10 @@ struct explore_test {
 	int timeouts;       /* a deadline passes although other threads could run */
 	int rushes;         /* a waiting loop goes many rounds before anybody else moves */
 	int alloc_failures; /* also of threads and address space */
-	/* How many loads of an execution may read an old store, -1 none, 0 any number. */
+	/*
+	 * How many loads of an execution may read an old store, 0 any number; -1 none, and that in
+	 * every search, not only in the exhaustive one.
+	 */
 	int stale;
 	/* Most preemptions of an execution in the exhaustive search, -1 none, 0 any number. */
 	int preemptions;

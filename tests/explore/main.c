@@ -277,7 +277,8 @@ static enum verdict run_one(struct explore_test *test, const struct command *c)
 			return FAILED;
 		return rt_run_replay(test, c->s.broken, true);
 	}
-	if (test->has_bug && !c->s.broken)
+	/* A mutant has to be noticed in the form that is right. */
+	if (test->has_bug && !c->s.broken && !c->s.kill)
 		return rt_run_bug(test, &c->s);
 	if (test->allowed)
 		return rt_run_litmus(test, &c->s);

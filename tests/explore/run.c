@@ -119,6 +119,8 @@ static void begin(struct explore_test *test, bool variant)
 	rt->left.allocs = budget(test->alloc_failures, 0);
 	bool limits = rt->search == SEARCH_DFS;
 	rt->left.stale = limits ? budget(rt->limit_stale, INT_MAX) : INT_MAX;
+	if (test->stale < 0)
+		rt->left.stale = 0;
 	rt->left.preemptions = limits ? budget(rt->limit_preemptions, INT_MAX) : INT_MAX;
 	for (unsigned i = 0; i < RT_FIBERS; i++) {
 		memset(&rt->fiber[i], 0, sizeof(rt->fiber[i]));
