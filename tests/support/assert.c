@@ -5,8 +5,14 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+bool t_memcheck(void)
+{
+	return getenv("WP_TEST_MEMCHECK") != NULL;
+}
 
 /*
  * Straight to _exit: the other threads of the test may hold anything, and Criterion's own way out

@@ -35,6 +35,9 @@
 #define T_SANITIZED 0
 #endif
 
+/* Under valgrind: tools/memcheck says so. For what valgrind, or a library of others, gets wrong. */
+bool t_memcheck(void);
+
 #define T_TEST(suite, name) T_TEST_TIMEOUT(suite, name, T_DEFAULT_TIMEOUT)
 
 #define t_assert(expr) t__check((expr), "%s", #expr)
