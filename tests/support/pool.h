@@ -49,6 +49,14 @@ static inline struct wp_pool *pool_of(unsigned workers, size_t capacity, uint32_
 	return pool_make(&o);
 }
 
+static inline struct wp_producer *producer_in(struct wp_pool *pool)
+{
+	struct wp_producer *p = NULL;
+	t_assert_int_eq(wp_producer_open(&p, pool), 0);
+	t_assert(p != NULL);
+	return p;
+}
+
 static inline struct wp_stats pool_stats(const struct wp_pool *pool)
 {
 	struct wp_stats stats = WP_STATS_INIT;

@@ -11,15 +11,9 @@
 #include "base/atomic.h"
 #include "base/os.h"
 #include "crew.h"
+#include "ctx.h"
 #include "t.h"
 #include "work/ctx.h"
-
-static struct wp_ctx *make(struct wp_ctx *parent, uint64_t deadline)
-{
-	struct wp_ctx *ctx = NULL;
-	t_assert_int_eq(wp_ctx_create(&ctx, parent, deadline), 0);
-	return ctx;
-}
 
 static uint64_t references(const struct wp_ctx *ctx)
 {
@@ -40,7 +34,7 @@ static void note(void *self, int err)
 
 T_TEST(ctx_callback, is_called_once_by_the_cancel)
 {
-	struct wp_ctx *ctx = make(NULL, WP_FOREVER);
+	struct wp_ctx *ctx = ctx_make(NULL, WP_FOREVER);
 	struct wp_ctx_callback callback;
 	t_assert_int_eq(wp_ctx_on_cancel(ctx, &callback, note, &calls), 0);
 	t_assert_u64_eq(references(ctx), 2);
@@ -58,7 +52,7 @@ T_TEST(ctx_callback, is_called_once_by_the_cancel)
 
 T_TEST(ctx_callback, is_not_called_once_removed)
 {
-	struct wp_ctx *ctx = make(NULL, WP_FOREVER);
+	struct wp_ctx *ctx = ctx_make(NULL, WP_FOREVER);
 	struct wp_ctx_callback callback[3];
 	for (int i = 0; i < 3; i++)
 		t_assert_int_eq(wp_ctx_on_cancel(ctx, &callback[i], note, &calls), 0);
@@ -75,8 +69,8 @@ T_TEST(ctx_callback, is_not_called_once_removed)
 
 T_TEST(ctx_callback, is_refused_by_one_that_has_ended)
 {
-	struct wp_ctx *ctx = make(NULL, WP_FOREVER), *late = make(NULL, 1);
-	struct wp_ctx *child = make(ctx, WP_FOREVER);
+	struct wp_ctx *ctx = ctx_make(NULL, WP_FOREVER), *late = ctx_make(NULL, 1);
+	struct wp_ctx *child = ctx_make(ctx, WP_FOREVER);
 	struct wp_ctx_callback callback;
 	wp_ctx_cancel(ctx, -EIO);
 	t_assert_int_eq(wp_ctx_on_cancel(ctx, &callback, note, &calls), -EIO);
@@ -95,11 +89,11 @@ T_TEST(ctx_callback, is_refused_by_one_that_has_ended)
 /* A deadline calls nobody; the cancel that comes after it does, and tells that it was late. */
 T_TEST(ctx_callback, after_a_deadline)
 {
-	struct wp_ctx *ctx = make(NULL, wp_after_ms(5));
+	struct wp_ctx *ctx = ctx_make(NULL, wp_after_ms(5));
 	struct wp_ctx_callback callback;
 	for (uint64_t ms = 50; wp_ctx_on_cancel(ctx, &callback, note, &calls); ms *= 2) {
 		wp_ctx_unref(ctx); /* passed already: a slow machine */
-		ctx = make(NULL, wp_after_ms(ms));
+		ctx = ctx_make(NULL, wp_after_ms(ms));
 	}
 	t_assert_int_eq(wp_ctx_wait(ctx, WP_FOREVER), WP_ETIMEDOUT);
 	t_assert_u64_eq(calls, 0);
@@ -123,8 +117,8 @@ static void note_order(void *self, int err)
 
 T_TEST(ctx_callback, order_of_adding_and_parents_first)
 {
-	struct wp_ctx *top = make(NULL, WP_FOREVER), *child = make(top, WP_FOREVER);
-	struct wp_ctx *leaf = make(child, WP_FOREVER);
+	struct wp_ctx *top = ctx_make(NULL, WP_FOREVER), *child = ctx_make(top, WP_FOREVER);
+	struct wp_ctx *leaf = ctx_make(child, WP_FOREVER);
 	struct wp_ctx *of[8] = { leaf, child, top, leaf, top, child, top, leaf };
 	static const unsigned expected[8] = { 2, 4, 6, 1, 5, 0, 3, 7 };
 	struct wp_ctx_callback callback[8];
@@ -162,8 +156,8 @@ static void removes_all(void *self, int err)
 
 T_TEST(ctx_callback, removes_itself_and_those_after_it)
 {
-	struct scene s = { .ctx = make(NULL, WP_FOREVER) };
-	s.child = make(s.ctx, WP_FOREVER);
+	struct scene s = { .ctx = ctx_make(NULL, WP_FOREVER) };
+	s.child = ctx_make(s.ctx, WP_FOREVER);
 	t_assert_int_eq(wp_ctx_on_cancel(s.ctx, &s.callback[0], removes_all, &s), 0);
 	t_assert_int_eq(wp_ctx_on_cancel(s.ctx, &s.callback[1], removes_all, &s), 0);
 	t_assert_int_eq(wp_ctx_on_cancel(s.child, &s.callback[2], removes_all, &s), 0);
@@ -193,7 +187,7 @@ static void frees_itself(void *self, int err)
 
 T_TEST(ctx_callback, frees_its_own_memory_and_its_context)
 {
-	struct wp_ctx *ctx = make(NULL, WP_FOREVER);
+	struct wp_ctx *ctx = ctx_make(NULL, WP_FOREVER);
 	struct own *own = malloc(sizeof(*own));
 	t_assert(own != NULL);
 	own->ctx = ctx;
@@ -224,9 +218,9 @@ static void cancels_another(void *self, int err)
 
 static void cancel_in_callback(bool same_tree)
 {
-	struct wp_ctx *top = make(NULL, WP_FOREVER);
-	struct scene s = { .ctx = make(top, WP_FOREVER) };
-	s.sibling = make(same_tree ? top : NULL, WP_FOREVER);
+	struct wp_ctx *top = ctx_make(NULL, WP_FOREVER);
+	struct scene s = { .ctx = ctx_make(top, WP_FOREVER) };
+	s.sibling = ctx_make(same_tree ? top : NULL, WP_FOREVER);
 	t_assert_int_eq(wp_ctx_on_cancel(s.ctx, &s.callback[0], cancels_another, &s), 0);
 	t_assert_int_eq(wp_ctx_on_cancel(s.sibling, &s.callback[1], removes_the_outer, &s), 0);
 	wp_ctx_cancel(s.ctx, -EIO);
@@ -249,7 +243,7 @@ static void uses_the_tree(void *self, int err)
 {
 	struct scene *s = self;
 	struct wp_ctx_callback other;
-	struct wp_ctx *child = make(s->ctx, WP_FOREVER);
+	struct wp_ctx *child = ctx_make(s->ctx, WP_FOREVER);
 	t_assert_int_eq(wp_ctx_err(child), err);
 	t_assert_int_eq(wp_ctx_on_cancel(child, &other, note, &calls), err);
 	t_assert_int_eq(wp_ctx_wait(child, WP_FOREVER), err);
@@ -259,7 +253,7 @@ static void uses_the_tree(void *self, int err)
 
 T_TEST(ctx_callback, may_call_anything)
 {
-	struct scene s = { .ctx = make(NULL, WP_FOREVER) };
+	struct scene s = { .ctx = ctx_make(NULL, WP_FOREVER) };
 	t_assert_int_eq(wp_ctx_on_cancel(s.ctx, &s.callback[0], uses_the_tree, &s), 0);
 	wp_ctx_cancel(s.ctx, -EIO);
 	t_assert_u64_eq(s.entered, 1);
@@ -303,7 +297,7 @@ static void until(wp_atomic_u32 *word)
 
 T_TEST(ctx_callback, removal_waits_for_a_call_elsewhere)
 {
-	struct wp_ctx *ctx = make(NULL, WP_FOREVER), *other = make(ctx, WP_FOREVER);
+	struct wp_ctx *ctx = ctx_make(NULL, WP_FOREVER), *other = ctx_make(ctx, WP_FOREVER);
 	struct wp_ctx_callback callback, quick;
 	struct wp__thread canceller, remover;
 	t_assert_int_eq(wp_ctx_on_cancel(ctx, &callback, stays_inside, NULL), 0);
@@ -323,7 +317,7 @@ T_TEST(ctx_callback, removal_waits_for_a_call_elsewhere)
 	t_assert(!wp_load_acq_u32(&over));
 	t_assert(wp_ctx_remove_callback(&quick)); /* the cancel has it, but has not called it */
 	wp_ctx_cancel(ctx, -EIO);                 /* returns though the first is going on */
-	struct wp_ctx *child = make(other, WP_FOREVER);
+	struct wp_ctx *child = ctx_make(other, WP_FOREVER);
 	t_assert_int_eq(wp_ctx_err(child), WP_ECANCELED);
 	wp_ctx_unref(child);
 	wp_store_rel_u32(&go_on, 1);

@@ -12,16 +12,10 @@
 #include "base/os.h"
 #include "base/rng.h"
 #include "crew.h"
+#include "ctx.h"
 #include "hooks.h"
 #include "t.h"
 #include "work/ctx.h"
-
-static struct wp_ctx *make(struct wp_ctx *parent, uint64_t deadline)
-{
-	struct wp_ctx *ctx = NULL;
-	t_assert_int_eq(wp_ctx_create(&ctx, parent, deadline), 0);
-	return ctx;
-}
 
 /* ---- a tree that grows and shrinks while it is cancelled ---- */
 
@@ -36,7 +30,7 @@ struct growing {
 static void expect_ended(struct wp_ctx **kept, int err)
 {
 	for (unsigned i = 0; i < KEPT; i++) {
-		struct wp_ctx *child = make(kept[i], wp_after_ms(1000000));
+		struct wp_ctx *child = ctx_make(kept[i], wp_after_ms(1000000));
 		t_assert_int_eq(wp_ctx_err(kept[i]), err);
 		t_assert_int_eq(wp_ctx_err(child), err);
 		t_assert_int_eq(wp_ctx_wait(child, WP_FOREVER), err);
@@ -51,11 +45,11 @@ static void grow(void *arg, unsigned me)
 	struct wp__rng random = { g->seed + me };
 	int err;
 	for (unsigned i = 0; i < KEPT; i++)
-		kept[i] = make(g->top, WP_FOREVER);
+		kept[i] = ctx_make(g->top, WP_FOREVER);
 	while (!(err = wp_ctx_err(g->top))) {
 		unsigned at = (unsigned)wp__rng_below(&random, KEPT);
 		unsigned parent = (unsigned)wp__rng_below(&random, KEPT);
-		struct wp_ctx *child = make(parent % 4 ? kept[parent] : g->top, WP_FOREVER);
+		struct wp_ctx *child = ctx_make(parent % 4 ? kept[parent] : g->top, WP_FOREVER);
 		wp_ctx_unref(kept[at]);
 		kept[at] = child;
 	}
@@ -67,7 +61,7 @@ static void grow(void *arg, unsigned me)
 static void grow_and_cancel(uint64_t rounds)
 {
 	for (uint64_t i = 0; i < rounds; i++) {
-		struct growing g = { make(NULL, WP_FOREVER), i * 64 };
+		struct growing g = { ctx_make(NULL, WP_FOREVER), i * 64 };
 		struct crew crew;
 		crew_start(&crew, 4, grow, &g);
 		wp__os_sleep(i % 8 * 50000);
@@ -119,7 +113,7 @@ static void count_call(void *self, int err)
 /* One round of an owner: a context with callbacks is offered to cancellers, and taken away. */
 static void own_round(struct switchboard *s, unsigned me, struct wp__rng *random)
 {
-	struct wp_ctx *ctx = make(s->top, WP_FOREVER), *below = make(ctx, WP_FOREVER);
+	struct wp_ctx *ctx = ctx_make(s->top, WP_FOREVER), *below = ctx_make(ctx, WP_FOREVER);
 	struct target *target[3];
 	for (unsigned i = 0; i < 3; i++) {
 		target[i] = calloc(1, sizeof(*target[i]));
@@ -173,7 +167,7 @@ static void remove_and_cancel(uint64_t rounds)
 {
 	static struct switchboard s;
 	struct crew crew;
-	s.top = make(NULL, WP_FOREVER);
+	s.top = ctx_make(NULL, WP_FOREVER);
 	s.rounds = rounds;
 	wp_store_rlx_u32(&s.owners, TARGETS / 4);
 	crew_start(&crew, 4, own_or_cancel, &s);
@@ -223,8 +217,8 @@ static void sleep_and_cancel(uint64_t rounds)
 	for (uint64_t i = 0; i < rounds; i++) {
 		struct bed bed = { 0 };
 		struct crew crew;
-		bed.ctx[0] = make(NULL, WP_FOREVER);
-		bed.ctx[1] = make(bed.ctx[0], WP_FOREVER);
+		bed.ctx[0] = ctx_make(NULL, WP_FOREVER);
+		bed.ctx[1] = ctx_make(bed.ctx[0], WP_FOREVER);
 		crew_start(&crew, 4, sleep_or_cancel, &bed);
 		crew_join(&crew);
 		wp_ctx_unref(bed.ctx[0]);
@@ -263,7 +257,7 @@ static void race_to_end(void *arg, unsigned me)
 T_TEST_TIMEOUT(ctx_stress, everybody_sees_one_end, 400)
 {
 	for (uint64_t i = 0; i < t_scaled(3000); i++) {
-		struct race race = { .ctx = make(NULL,
+		struct race race = { .ctx = ctx_make(NULL,
 					     i % 2 ? WP_FOREVER : wp_after_ns(i % 100 * 1000)) };
 		struct crew crew;
 		crew_start(&crew, 4, race_to_end, &race);
@@ -282,7 +276,7 @@ static void ref_and_unref(void *arg, unsigned me)
 	for (uint64_t i = 0; i < t_scaled(100000); i++) {
 		t_assert(wp_ctx_ref(ctx) == ctx);
 		if (i % 2 == me % 2) {
-			struct wp_ctx *child = make(ctx, WP_FOREVER);
+			struct wp_ctx *child = ctx_make(ctx, WP_FOREVER);
 			wp_ctx_unref(child);
 		}
 		wp_ctx_unref(ctx);
@@ -292,7 +286,7 @@ static void ref_and_unref(void *arg, unsigned me)
 
 T_TEST_TIMEOUT(ctx_stress, the_last_reference_frees_it, 400)
 {
-	struct wp_ctx *ctx = make(NULL, WP_FOREVER);
+	struct wp_ctx *ctx = ctx_make(NULL, WP_FOREVER);
 	struct crew crew;
 	for (int i = 0; i < 3; i++)
 		wp_ctx_ref(ctx);

@@ -9,25 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "counted.h"
 #include "hooks.h"
 #include "pool.h"
 #include "t.h"
 
 static struct wp_pool *the_pool;
-static wp_atomic_u64 ran, cleaned, told, events;
-
-static void cleanup(void *payload)
-{
-	(void)payload;
-	wp_add_rlx_u64(&cleaned, 1);
-}
-
-static int works(void *payload)
-{
-	(void)payload;
-	wp_add_rlx_u64(&ran, 1);
-	return 0;
-}
+static wp_atomic_u64 told, events;
 
 static int exits(void *payload)
 {

@@ -6,43 +6,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "counted.h"
+#include "ctx.h"
 #include "hooks.h"
 #include "pool.h"
 #include "t.h"
 #include "work/ctx.h"
-
-static wp_atomic_u64 ran, cleaned;
-
-static int run_fn(void *payload)
-{
-	(void)payload;
-	wp_add_rlx_u64(&ran, 1);
-	return 0;
-}
-
-static void clean(void *payload)
-{
-	(void)payload;
-	wp_add_rlx_u64(&cleaned, 1);
-}
-
-static struct wp_ctx *make(struct wp_ctx *parent, uint64_t deadline)
-{
-	struct wp_ctx *ctx = NULL;
-	t_assert_int_eq(wp_ctx_create(&ctx, parent, deadline), 0);
-	return ctx;
-}
-
-static struct wp_job job_in(struct wp_ctx *ctx)
-{
-	return (struct wp_job){ .fn = run_fn, .ctx = ctx, .cleanup = clean };
-}
-
-static void expect_only_reference(struct wp_ctx *ctx)
-{
-	t_assert_u64_eq(wp_load_rlx_u64(&ctx->references), 1);
-	wp_ctx_unref(ctx);
-}
 
 /* ---- blocked on a full pool ---- */
 
@@ -58,7 +27,7 @@ struct blocked {
 
 static int submit_in(struct wp_pool *pool, struct wp_ctx *ctx, enum way way)
 {
-	struct wp_job job = job_in(ctx), jobs[4] = { job, job, job, job };
+	struct wp_job job = works_in(ctx), jobs[4] = { job, job, job, job };
 	switch (way) {
 	case JOB:
 		return wp_submit_job(pool, &job);
@@ -82,8 +51,8 @@ static void block(struct blocked *b, struct crew *crew, struct gate *gate, unsig
 {
 	b->pool = pool_of(1, 2, 1);
 	gate_hold(gate, b->pool, 1);
-	t_assert_int_eq(wp_submit(b->pool, run_fn, NULL), 0);
-	t_assert_int_eq(wp_submit(b->pool, run_fn, NULL), 0);
+	t_assert_int_eq(wp_submit(b->pool, works, NULL), 0);
+	t_assert_int_eq(wp_submit(b->pool, works, NULL), 0);
 	crew_start(crew, n, submit_blocked, b);
 	pool_until(wp_load_rlx_u32(&b->pool->lane.room.waiters) == n);
 	wp__os_sleep(1000000);
@@ -93,7 +62,7 @@ static void block(struct blocked *b, struct crew *crew, struct gate *gate, unsig
 T_TEST(pool_ctx_blocked, a_cancel_ends_the_wait_for_room)
 {
 	for (enum way way = JOB; way < WAYS; way++) {
-		struct blocked b = { .way = way, .ctx = { make(NULL, WP_FOREVER) } };
+		struct blocked b = { .way = way, .ctx = { ctx_make(NULL, WP_FOREVER) } };
 		struct crew crew;
 		struct gate gate = { 0 };
 		block(&b, &crew, &gate, 1);
@@ -107,7 +76,7 @@ T_TEST(pool_ctx_blocked, a_cancel_ends_the_wait_for_room)
 		t_assert_u64_eq(wp_load_rlx_u32(&b.pool->lane.room.waiters), 0);
 		gate_open(&gate);
 		pool_end(b.pool);
-		expect_only_reference(b.ctx[0]);
+		ctx_expect_only_reference(b.ctx[0]);
 	}
 	t_assert_u64_eq(wp_load_rlx_u64(&cleaned), 0);
 }
@@ -116,28 +85,28 @@ T_TEST(pool_ctx_blocked, the_contexts_deadline_ends_the_wait_for_room)
 {
 	for (enum way way = JOB; way < WAYS; way++) {
 		uint64_t deadline = wp_after_ms(300);
-		struct blocked b = { .way = way, .ctx = { make(NULL, deadline) } };
+		struct blocked b = { .way = way, .ctx = { ctx_make(NULL, deadline) } };
 		struct gate gate = { 0 };
 		b.pool = pool_of(1, 1, 1);
 		gate_hold(&gate, b.pool, 1);
-		t_assert_int_eq(wp_submit(b.pool, run_fn, NULL), 0);
+		t_assert_int_eq(wp_submit(b.pool, works, NULL), 0);
 		t_assert_int_eq(submit_in(b.pool, b.ctx[0], way), WP_ETIMEDOUT);
 		t_assert(wp_now_ns() >= deadline);
 		t_assert_u64_eq(pool_stats(b.pool).rejected_timeout, way == BATCH ? 4 : 1);
 		gate_open(&gate);
 		pool_end(b.pool);
-		expect_only_reference(b.ctx[0]);
+		ctx_expect_only_reference(b.ctx[0]);
 	}
 }
 
 T_TEST(pool_ctx_blocked, the_submits_deadline_leaves_the_context_alone)
 {
 	struct wp_pool *pool = pool_of(1, 1, 1);
-	struct wp_ctx *ctx = make(NULL, wp_after_ms(600000));
-	struct wp_job job = job_in(ctx);
+	struct wp_ctx *ctx = ctx_make(NULL, wp_after_ms(600000));
+	struct wp_job job = works_in(ctx);
 	struct gate gate = { 0 };
 	gate_hold(&gate, pool, 1);
-	t_assert_int_eq(wp_submit(pool, run_fn, NULL), 0);
+	t_assert_int_eq(wp_submit(pool, works, NULL), 0);
 	uint64_t deadline = wp_after_ms(20);
 	t_assert_int_eq(wp_submit_until(pool, &job, deadline), WP_ETIMEDOUT);
 	t_assert(wp_now_ns() >= deadline);
@@ -145,7 +114,7 @@ T_TEST(pool_ctx_blocked, the_submits_deadline_leaves_the_context_alone)
 	gate_open(&gate);
 	t_assert_int_eq(wp_submit_wait(pool, &job), 0);
 	pool_end(pool);
-	expect_only_reference(ctx);
+	ctx_expect_only_reference(ctx);
 }
 
 /* One of three is cancelled; the others stay, and go on when there is room. */
@@ -154,9 +123,9 @@ T_TEST(pool_ctx_blocked, a_cancel_concerns_its_own_alone)
 	struct blocked b = { .way = JOB };
 	struct crew crew;
 	struct gate gate = { 0 };
-	struct wp_ctx *parent = make(NULL, WP_FOREVER);
-	b.ctx[0] = make(parent, WP_FOREVER);
-	b.ctx[1] = make(NULL, WP_FOREVER);
+	struct wp_ctx *parent = ctx_make(NULL, WP_FOREVER);
+	b.ctx[0] = ctx_make(parent, WP_FOREVER);
+	b.ctx[1] = ctx_make(NULL, WP_FOREVER);
 	block(&b, &crew, &gate, 3); /* the third has no context */
 	wp_ctx_cancel(parent, -EIO);
 	pool_until(wp_load_acq_u32(&b.done) == 1);
@@ -173,14 +142,14 @@ T_TEST(pool_ctx_blocked, a_cancel_concerns_its_own_alone)
 	t_assert_u64_eq(wp_load_rlx_u64(&cleaned), 2);
 	pool_end(b.pool);
 	wp_ctx_unref(parent);
-	expect_only_reference(b.ctx[0]);
-	expect_only_reference(b.ctx[1]);
+	ctx_expect_only_reference(b.ctx[0]);
+	ctx_expect_only_reference(b.ctx[1]);
 }
 
 T_TEST(pool_ctx_blocked, a_close_ends_the_wait_for_room)
 {
 	for (enum way way = JOB; way < WAYS; way++) {
-		struct blocked b = { .way = way, .ctx = { make(NULL, WP_FOREVER) } };
+		struct blocked b = { .way = way, .ctx = { ctx_make(NULL, WP_FOREVER) } };
 		struct crew crew;
 		struct gate gate = { 0 };
 		block(&b, &crew, &gate, 1);
@@ -190,7 +159,7 @@ T_TEST(pool_ctx_blocked, a_close_ends_the_wait_for_room)
 		t_assert_u64_eq(pool_stats(b.pool).rejected_closed, way == BATCH ? 4 : 1);
 		gate_open(&gate);
 		pool_end(b.pool);
-		expect_only_reference(b.ctx[0]);
+		ctx_expect_only_reference(b.ctx[0]);
 	}
 }
 
@@ -200,13 +169,13 @@ static void submit_eight(void *arg, unsigned me)
 	struct blocked *b = arg;
 	struct wp_job jobs[8];
 	for (int i = 0; i < 8; i++)
-		jobs[i] = job_in(i < 5 ? b->ctx[0] : NULL);
+		jobs[i] = works_in(i < 5 ? b->ctx[0] : NULL);
 	b->result[me] = (int)wp_submit_batch(b->pool, jobs, 8);
 }
 
 T_TEST(pool_ctx_blocked, a_batch_half_in)
 {
-	struct blocked b = { .ctx = { make(NULL, WP_FOREVER) } };
+	struct blocked b = { .ctx = { ctx_make(NULL, WP_FOREVER) } };
 	struct crew crew;
 	struct gate gate = { 0 };
 	b.pool = pool_of(1, 3, 2);
@@ -223,7 +192,7 @@ T_TEST(pool_ctx_blocked, a_batch_half_in)
 	t_assert_u64_eq(wp_load_rlx_u64(&cleaned), 3);
 	t_assert_u64_eq(pool_stats(b.pool).cancelled, 3);
 	pool_end(b.pool);
-	expect_only_reference(b.ctx[0]);
+	ctx_expect_only_reference(b.ctx[0]);
 }
 
 /* ---- inside of jobs ---- */
@@ -235,7 +204,7 @@ static int inner_result;
 /* The lane is full and the job is its only worker: it makes room, but not for what is cancelled. */
 static int submits_cancelled(void *payload)
 {
-	struct wp_job job = job_in(inner_ctx), jobs[2] = { job, job };
+	struct wp_job job = works_in(inner_ctx), jobs[2] = { job, job };
 	(void)payload;
 	t_assert_int_eq(wp_try_submit(inner_pool, &job), 0);
 	t_assert_int_eq(wp_try_submit(inner_pool, &job), 0);
@@ -256,7 +225,7 @@ T_TEST(pool_ctx_blocked, inside_of_a_job)
 {
 	struct wp_pool *pool = inner_pool = pool_of(1, 2, 1);
 	struct wp_job outer = { .fn = submits_cancelled };
-	inner_ctx = make(NULL, WP_FOREVER);
+	inner_ctx = ctx_make(NULL, WP_FOREVER);
 	t_assert_int_eq(wp_submit_wait(pool, &outer), 0);
 	pool_wait(pool);
 	struct wp_stats s = pool_stats(pool);
@@ -264,13 +233,13 @@ T_TEST(pool_ctx_blocked, inside_of_a_job)
 	t_assert_u64_eq(wp_load_rlx_u64(&cleaned), 6);
 	t_assert_u64_eq(s.rejected_cancelled, 4);
 	pool_end(pool);
-	expect_only_reference(inner_ctx);
+	ctx_expect_only_reference(inner_ctx);
 }
 
 /* A cancelled job among those that a waiting or helping worker runs: skipped there as well. */
 static int waits_for_cancelled(void *payload)
 {
-	struct wp_job job = job_in(inner_ctx), plain = { .fn = run_fn };
+	struct wp_job job = works_in(inner_ctx), plain = { .fn = works };
 	(void)payload;
 	for (int i = 0; i < 3; i++)
 		t_assert_int_eq(wp_submit_job(inner_pool, &job), 0);
@@ -284,7 +253,7 @@ T_TEST(pool_ctx_blocked, helping_skips_what_is_cancelled)
 {
 	struct wp_pool *pool = inner_pool = pool_of(1, 16, 4);
 	struct wp_job outer = { .fn = waits_for_cancelled };
-	inner_ctx = make(NULL, WP_FOREVER);
+	inner_ctx = ctx_make(NULL, WP_FOREVER);
 	t_assert_int_eq(wp_submit_wait(pool, &outer), 0);
 	t_assert_int_eq(inner_result, 0);
 	t_assert_u64_eq(wp_load_rlx_u64(&ran), 1);
@@ -292,7 +261,7 @@ T_TEST(pool_ctx_blocked, helping_skips_what_is_cancelled)
 	pool_wait(pool);
 	t_assert_u64_eq(pool_stats(pool).completed, 2);
 	pool_end(pool);
-	expect_only_reference(inner_ctx);
+	ctx_expect_only_reference(inner_ctx);
 }
 
 /* Deeper than helping goes: jobs are set aside with their context, and skipped if it has ended. */
@@ -300,7 +269,7 @@ static unsigned depth;
 
 static int dives(void *payload)
 {
-	struct wp_job next = { .fn = dives }, job = job_in(inner_ctx);
+	struct wp_job next = { .fn = dives }, job = works_in(inner_ctx);
 	(void)payload;
 	if (++depth < WP__HELP_DEPTH + 2)
 		return wp_submit_wait(inner_pool, &next);
@@ -317,7 +286,7 @@ T_TEST(pool_ctx_blocked, jobs_set_aside_keep_their_context)
 {
 	struct wp_pool *pool = inner_pool = pool_of(1, 2, 1);
 	struct wp_job outer = { .fn = dives };
-	struct wp_ctx *mine = inner_ctx = make(NULL, WP_FOREVER);
+	struct wp_ctx *mine = inner_ctx = ctx_make(NULL, WP_FOREVER);
 	t_assert_int_eq(wp_submit_wait(pool, &outer), 0);
 	pool_wait(pool);
 	struct wp_stats s = pool_stats(pool);
@@ -325,7 +294,7 @@ T_TEST(pool_ctx_blocked, jobs_set_aside_keep_their_context)
 	t_assert_u64_eq(s.completed, WP__HELP_DEPTH + 2);
 	t_assert_u64_eq(wp_load_rlx_u64(&cleaned), 12);
 	pool_end(pool);
-	expect_only_reference(mine);
+	ctx_expect_only_reference(mine);
 }
 
 /* ---- rescued, dropped ---- */
@@ -334,16 +303,16 @@ T_TEST(pool_ctx_blocked, jobs_set_aside_keep_their_context)
 T_TEST(pool_ctx_blocked, rescued_jobs_keep_their_context)
 {
 	struct wp_pool *pool = pool_of(2, 4096, 64);
-	struct wp_ctx *ctx = make(NULL, WP_FOREVER);
+	struct wp_ctx *ctx = ctx_make(NULL, WP_FOREVER);
 	struct gate gate = { 0 };
 	struct wp_job jobs[40];
 	pool_make_cheap(pool, &ran);
 	wp_store_rlx_u64(&ran, 0);
 	jobs[0] = (struct wp_job){ .fn = gate_fn, .payload = &gate };
 	for (int i = 1; i < 40; i++)
-		jobs[i] = job_in(i % 2 ? ctx : NULL);
+		jobs[i] = works_in(i % 2 ? ctx : NULL);
 	/* Cancelled first: those that are run before the gate closes are skipped as well. */
-	struct wp_ctx *kept = make(NULL, WP_FOREVER);
+	struct wp_ctx *kept = ctx_make(NULL, WP_FOREVER);
 	for (int i = 2; i < 40; i += 2)
 		jobs[i].ctx = kept;
 	t_assert_int_eq(wp_submit_batch(pool, jobs, 40), 40);
@@ -353,8 +322,8 @@ T_TEST(pool_ctx_blocked, rescued_jobs_keep_their_context)
 	t_assert(wp_load_rlx_u64(&ran) >= 19);
 	gate_open(&gate);
 	pool_end(pool);
-	expect_only_reference(ctx);
-	expect_only_reference(kept);
+	ctx_expect_only_reference(ctx);
+	ctx_expect_only_reference(kept);
 }
 
 static void *open_when_discarding(void *arg)
@@ -369,9 +338,9 @@ T_TEST(pool_ctx_blocked, dropped_jobs_let_go_of_their_context)
 {
 	struct gate gate = { 0 };
 	struct wp_stop_report report;
-	struct wp_ctx *ctx = make(NULL, WP_FOREVER), *ended = make(NULL, WP_FOREVER);
+	struct wp_ctx *ctx = ctx_make(NULL, WP_FOREVER), *ended = ctx_make(NULL, WP_FOREVER);
 	struct blocked b = { .pool = pool_of(1, 64, 8), .ctx = { NULL, (void *)&gate } };
-	struct wp_job job = job_in(ctx), cancelled = job_in(ended);
+	struct wp_job job = works_in(ctx), cancelled = works_in(ended);
 	struct wp__thread thread;
 	gate_hold(&gate, b.pool, 1);
 	for (int i = 0; i < 5; i++)
@@ -389,8 +358,8 @@ T_TEST(pool_ctx_blocked, dropped_jobs_let_go_of_their_context)
 	t_assert_u64_eq(wp_load_rlx_u64(&cleaned), 9);
 	pool_expect_rest(b.pool);
 	pool_destroy(b.pool);
-	expect_only_reference(ctx);
-	expect_only_reference(ended);
+	ctx_expect_only_reference(ctx);
+	ctx_expect_only_reference(ended);
 }
 
 /* ---- filled in place ---- */
@@ -399,14 +368,14 @@ T_TEST(pool_ctx_blocked, jobs_filled_in_place_hold_their_context)
 {
 	struct wp_pool *pool = pool_of(1, 64, 8);
 	struct wp_producer *producer;
-	struct wp_ctx *ctx = make(NULL, WP_FOREVER), *ended = make(NULL, WP_FOREVER);
+	struct wp_ctx *ctx = ctx_make(NULL, WP_FOREVER), *ended = ctx_make(NULL, WP_FOREVER);
 	wp_ctx_cancel(ended, 0);
 	t_assert_int_eq(wp_producer_open(&producer, pool), 0);
 	for (int i = 0; i < 30; i++) {
 		size_t n = 1;
 		struct wp_job *job = wp_producer_reserve(producer, &n);
 		t_assert(job != NULL);
-		*job = job_in(i % 3 == 0 ? NULL : i % 3 == 1 ? ctx : ended);
+		*job = works_in(i % 3 == 0 ? NULL : i % 3 == 1 ? ctx : ended);
 		wp_producer_commit(producer, 1);
 	}
 	pool_wait(pool);
@@ -417,14 +386,14 @@ T_TEST(pool_ctx_blocked, jobs_filled_in_place_hold_their_context)
 	size_t n = 1;
 	struct wp_job *job = wp_producer_reserve(producer, &n);
 	t_assert(job != NULL);
-	*job = job_in(ctx);
+	*job = works_in(ctx);
 	t_assert_int_eq(wp_pool_shutdown(pool, WP_FOREVER, NULL), 0);
 	wp_producer_commit(producer, 1);
 	t_assert_u64_eq(pool_stats(pool).rejected_closed, 1);
 	wp_producer_close(producer);
 	pool_destroy(pool);
-	expect_only_reference(ctx);
-	expect_only_reference(ended);
+	ctx_expect_only_reference(ctx);
+	ctx_expect_only_reference(ended);
 }
 
 /* ---- jobs that sleep ---- */
@@ -439,15 +408,15 @@ static int sleeps_in_ctx(void *payload)
 T_TEST(pool_ctx_blocked, a_job_that_sleeps_holds_up_nobody)
 {
 	struct wp_pool *pool = pool_of(2, 4096, 64);
-	struct wp_ctx *ctx = make(NULL, WP_FOREVER);
+	struct wp_ctx *ctx = ctx_make(NULL, WP_FOREVER);
 	wp_atomic_u32 asleep = { 0 };
 	struct wp_job jobs[20];
 	for (int round = 0; round < 20; round++) {
 		pool_make_cheap(pool, &ran);
 		wp_store_rlx_u64(&cleaned, 0);
 		for (int i = 1; i < 20; i++)
-			jobs[i] = job_in(NULL);
-		struct wp_ctx *child = make(ctx, WP_FOREVER);
+			jobs[i] = works_in(NULL);
+		struct wp_ctx *child = ctx_make(ctx, WP_FOREVER);
 		jobs[0] = (struct wp_job){ .fn = sleeps_in_ctx, .payload = &asleep, .ctx = child };
 		t_assert_int_eq(wp_submit_batch(pool, jobs, 20), 20);
 		pool_until(wp_load_rlx_u64(&cleaned) == 19);
@@ -460,5 +429,5 @@ T_TEST(pool_ctx_blocked, a_job_that_sleeps_holds_up_nobody)
 	}
 	t_assert_u64_eq(pool_stats(pool).failed, 20);
 	pool_end(pool);
-	expect_only_reference(ctx);
+	ctx_expect_only_reference(ctx);
 }

@@ -3,37 +3,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "counted.h"
+#include "ctx.h"
 #include "hooks.h"
 #include "pool.h"
 #include "t.h"
 #include "work/ctx.h"
-
-static wp_atomic_u64 ran, cleaned;
-
-static int run_fn(void *payload)
-{
-	(void)payload;
-	wp_add_rlx_u64(&ran, 1);
-	return 0;
-}
-
-static void clean(void *payload)
-{
-	(void)payload;
-	wp_add_rlx_u64(&cleaned, 1);
-}
-
-static struct wp_ctx *make(struct wp_ctx *parent, uint64_t deadline)
-{
-	struct wp_ctx *ctx = NULL;
-	t_assert_int_eq(wp_ctx_create(&ctx, parent, deadline), 0);
-	return ctx;
-}
-
-static struct wp_job job_in(struct wp_ctx *ctx)
-{
-	return (struct wp_job){ .fn = run_fn, .ctx = ctx, .cleanup = clean };
-}
 
 static uint64_t references(const struct wp_ctx *ctx)
 {
@@ -45,8 +20,8 @@ static uint64_t references(const struct wp_ctx *ctx)
 T_TEST(pool_ctx, each_way_runs_the_job)
 {
 	struct wp_pool *pool = pool_of(2, 64, 16);
-	struct wp_ctx *ctx = make(NULL, wp_after_ms(600000));
-	struct wp_job job = job_in(ctx), jobs[5] = { job, job, job, job, job };
+	struct wp_ctx *ctx = ctx_make(NULL, wp_after_ms(600000));
+	struct wp_job job = works_in(ctx), jobs[5] = { job, job, job, job, job };
 	jobs[1].ctx = jobs[3].ctx = NULL;
 	t_assert_int_eq(wp_submit_job(pool, &job), 0);
 	t_assert_int_eq(wp_try_submit(pool, &job), 0);
@@ -70,7 +45,7 @@ T_TEST(pool_ctx, each_way_runs_the_job)
 
 static void expect_refused(struct wp_pool *pool, struct wp_ctx *ctx, int why)
 {
-	struct wp_job job = job_in(ctx), jobs[3] = { job, job, job };
+	struct wp_job job = works_in(ctx), jobs[3] = { job, job, job };
 	t_assert_int_eq(wp_submit_job(pool, &job), why);
 	t_assert_int_eq(wp_try_submit(pool, &job), why);
 	t_assert_int_eq(wp_submit_until(pool, &job, 0), why);
@@ -89,8 +64,8 @@ static void refuse(struct wp_ctx *ctx, int why, bool timed_out)
 	struct gate gate = { 0 };
 	expect_refused(pool, ctx, why);
 	gate_hold(&gate, pool, 1);
-	t_assert_int_eq(wp_submit(pool, run_fn, NULL), 0);
-	t_assert_int_eq(wp_submit(pool, run_fn, NULL), 0);
+	t_assert_int_eq(wp_submit(pool, works, NULL), 0);
+	t_assert_int_eq(wp_submit(pool, works, NULL), 0);
 	expect_refused(pool, ctx, why);
 	struct wp_stats s = pool_stats(pool);
 	t_assert_u64_eq(s.submitted, 3);
@@ -108,7 +83,8 @@ T_TEST(pool_ctx, cancelled_is_always_refused)
 {
 	static const int causes[] = { WP_ECANCELED, -EIO, WP_EFULL, WP_ECLOSED, WP_EINVAL };
 	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
-		struct wp_ctx *parent = make(NULL, WP_FOREVER), *child = make(parent, WP_FOREVER);
+		struct wp_ctx *parent = ctx_make(NULL, WP_FOREVER),
+			      *child = ctx_make(parent, WP_FOREVER);
 		wp_ctx_cancel(parent, causes[i]);
 		refuse(child, causes[i], false);
 		wp_ctx_unref(child);
@@ -119,10 +95,10 @@ T_TEST(pool_ctx, cancelled_is_always_refused)
 
 T_TEST(pool_ctx, past_its_deadline_is_always_refused)
 {
-	struct wp_ctx *past = make(NULL, 1);
+	struct wp_ctx *past = ctx_make(NULL, 1);
 	refuse(past, WP_ETIMEDOUT, true);
 	wp_ctx_unref(past);
-	struct wp_ctx *soon = make(NULL, wp_after_ms(2)), *child = make(soon, WP_FOREVER);
+	struct wp_ctx *soon = ctx_make(NULL, wp_after_ms(2)), *child = ctx_make(soon, WP_FOREVER);
 	wp__os_sleep(3000000); /* nobody has looked yet */
 	wp_ctx_unref(soon);
 	refuse(child, WP_ETIMEDOUT, true);
@@ -133,8 +109,8 @@ T_TEST(pool_ctx, past_its_deadline_is_always_refused)
 T_TEST(pool_ctx, refusals_are_no_matter_of_chance)
 {
 	struct wp_pool *pool = pool_of(2, 1024, 64);
-	struct wp_ctx *cancelled = make(NULL, WP_FOREVER), *past = make(NULL, 1);
-	struct wp_job a = job_in(cancelled), b = job_in(past);
+	struct wp_ctx *cancelled = ctx_make(NULL, WP_FOREVER), *past = ctx_make(NULL, 1);
+	struct wp_job a = works_in(cancelled), b = works_in(past);
 	wp_ctx_cancel(cancelled, 0);
 	for (unsigned i = 0; i < 20000; i++) {
 		t_assert_int_eq(wp_submit_job(pool, &a), WP_ECANCELED);
@@ -164,8 +140,8 @@ T_TEST(pool_ctx, the_metrics_are_told_the_reason)
 	o.metrics = &ops;
 	o.metrics_self = seen;
 	struct wp_pool *pool = pool_make(&o);
-	struct wp_ctx *ctx = make(NULL, WP_FOREVER);
-	struct wp_job job = job_in(ctx), jobs[3] = { job, job, job };
+	struct wp_ctx *ctx = ctx_make(NULL, WP_FOREVER);
+	struct wp_job job = works_in(ctx), jobs[3] = { job, job, job };
 	wp_ctx_cancel(ctx, -EIO);
 	t_assert_int_eq(wp_submit_job(pool, &job), -EIO);
 	t_assert(seen[0] == 1 && seen[1] == -EIO);
@@ -178,8 +154,8 @@ T_TEST(pool_ctx, the_metrics_are_told_the_reason)
 T_TEST(pool_ctx, closed_and_full_have_their_own_reasons)
 {
 	struct wp_pool *pool = pool_of(1, 1, 1);
-	struct wp_ctx *ctx = make(NULL, WP_FOREVER);
-	struct wp_job job = job_in(ctx);
+	struct wp_ctx *ctx = ctx_make(NULL, WP_FOREVER);
+	struct wp_job job = works_in(ctx);
 	struct gate gate = { 0 };
 	gate_hold(&gate, pool, 1);
 	t_assert_int_eq(wp_try_submit(pool, &job), 0);
@@ -209,11 +185,12 @@ T_TEST(pool_ctx, a_batch_ends_at_the_first_job_that_is_not_wanted)
 {
 	for (int wait = 0; wait < 2; wait++) {
 		struct wp_pool *pool = pool_of(1, 64, 8);
-		struct wp_ctx *ctx = make(NULL, WP_FOREVER), *ended = make(NULL, WP_FOREVER);
+		struct wp_ctx *ctx = ctx_make(NULL, WP_FOREVER),
+			      *ended = ctx_make(NULL, WP_FOREVER);
 		struct wp_job jobs[10];
 		wp_ctx_cancel(ended, -EIO);
 		for (int i = 0; i < 10; i++)
-			jobs[i] = job_in(i % 3 ? ctx : NULL);
+			jobs[i] = works_in(i % 3 ? ctx : NULL);
 		jobs[7].ctx = ended;
 		ssize_t n = wait ? wp_submit_batch(pool, jobs, 10)
 				 : wp_try_submit_batch(pool, jobs, 10);
@@ -240,9 +217,9 @@ T_TEST(pool_ctx, large_batches_of_many_contexts)
 	struct wp_pool *pool = pool_of(2, 100, 16);
 	struct wp_ctx *ctx[CONTEXTS];
 	for (int i = 0; i < CONTEXTS; i++)
-		ctx[i] = make(NULL, WP_FOREVER);
+		ctx[i] = ctx_make(NULL, WP_FOREVER);
 	for (int i = 0; i < JOBS; i++)
-		jobs[i] = job_in(i / 50 % 8 ? ctx[i / 50 % 8 - 1] : NULL);
+		jobs[i] = works_in(i / 50 % 8 ? ctx[i / 50 % 8 - 1] : NULL);
 	t_assert_int_eq(wp_submit_batch(pool, jobs, JOBS), JOBS); /* waits again and again */
 	pool_wait(pool);
 	t_assert_u64_eq(wp_load_rlx_u64(&ran), JOBS);
@@ -261,9 +238,9 @@ T_TEST(pool_ctx, queued_jobs_hold_their_context)
 	struct wp_pool *pool = pool_of(1, 64, 8);
 	struct gate gate = { 0 };
 	gate_hold(&gate, pool, 1);
-	struct wp_ctx *ctx = make(NULL, WP_FOREVER), *parent = make(NULL, WP_FOREVER);
-	struct wp_ctx *child = make(parent, WP_FOREVER);
-	struct wp_job job = job_in(ctx), of_child = job_in(child);
+	struct wp_ctx *ctx = ctx_make(NULL, WP_FOREVER), *parent = ctx_make(NULL, WP_FOREVER);
+	struct wp_ctx *child = ctx_make(parent, WP_FOREVER);
+	struct wp_job job = works_in(ctx), of_child = works_in(child);
 	t_assert_int_eq(wp_submit_job(pool, &job), 0);
 	t_assert_int_eq(wp_submit_job(pool, &job), 0);
 	t_assert_u64_eq(references(ctx), 3);
@@ -308,10 +285,10 @@ T_TEST(pool_ctx, cancelled_while_queued_is_not_run)
 		o.workers = 1;
 		o.timing = timing;
 		struct wp_pool *pool = pool_make(&o);
-		struct wp_ctx *ctx = make(NULL, WP_FOREVER);
+		struct wp_ctx *ctx = ctx_make(NULL, WP_FOREVER);
 		struct gate gate = { 0 };
 		gate_hold(&gate, pool, 1);
-		struct wp_job job = job_in(ctx);
+		struct wp_job job = works_in(ctx);
 		for (int i = 0; i < 20; i++)
 			t_assert_int_eq(wp_submit_job(pool, &job), 0);
 		wp_ctx_cancel(ctx, -EIO);
@@ -324,10 +301,10 @@ T_TEST(pool_ctx, cancelled_while_queued_is_not_run)
 T_TEST(pool_ctx, deadline_passed_while_queued_is_not_run)
 {
 	struct wp_pool *pool = pool_of(1, 64, 8);
-	struct wp_ctx *ctx = make(NULL, wp_after_ms(300));
+	struct wp_ctx *ctx = ctx_make(NULL, wp_after_ms(300));
 	struct gate gate = { 0 };
 	gate_hold(&gate, pool, 1);
-	struct wp_job job = job_in(ctx);
+	struct wp_job job = works_in(ctx);
 	unsigned accepted = 0;
 	int error = 0;
 	while (accepted < 10 && !(error = wp_submit_job(pool, &job)))
@@ -342,13 +319,13 @@ T_TEST(pool_ctx, deadline_passed_while_queued_is_not_run)
 T_TEST(pool_ctx, some_of_a_batch_are_cancelled)
 {
 	struct wp_pool *pool = pool_of(1, 4096, 64);
-	struct wp_ctx *ctx = make(NULL, WP_FOREVER);
+	struct wp_ctx *ctx = ctx_make(NULL, WP_FOREVER);
 	struct gate gate = { 0 };
 	pool_make_cheap(pool, &ran);
 	wp_store_rlx_u64(&ran, 0);
 	gate_hold(&gate, pool, 1);
 	for (int i = 0; i < 1000; i++) {
-		struct wp_job job = job_in(i % 10 < 3 ? ctx : NULL);
+		struct wp_job job = works_in(i % 10 < 3 ? ctx : NULL);
 		t_assert_int_eq(wp_submit_job(pool, &job), 0);
 	}
 	wp_ctx_cancel(ctx, 0);
@@ -397,8 +374,8 @@ static void *cancel_when_running(void *ctx)
 static void run_until_cancelled(wp_job_fn fn, unsigned workers)
 {
 	struct wp_pool *pool = pool_of(workers, 64, 8);
-	struct wp_ctx *ctx = make(NULL, WP_FOREVER);
-	struct wp_job job = { .fn = fn, .payload = ctx, .ctx = ctx, .cleanup = clean };
+	struct wp_ctx *ctx = ctx_make(NULL, WP_FOREVER);
+	struct wp_job job = { .fn = fn, .payload = ctx, .ctx = ctx, .cleanup = cleanup };
 	struct wp__thread thread;
 	wp_store_rlx_u32(&running, 0);
 	wp_store_rlx_u64(&cleaned, 0);
@@ -440,7 +417,7 @@ static int stubborn(void *payload)
 T_TEST(pool_ctx, who_waits_for_a_job_waits_for_its_end)
 {
 	struct wp_pool *pool = pool_of(1, 8, 4);
-	struct wp_ctx *ctx = make(NULL, WP_FOREVER);
+	struct wp_ctx *ctx = ctx_make(NULL, WP_FOREVER);
 	wp_atomic_u32 done = { 0 };
 	struct wp_job job = { .fn = stubborn, .payload = &done, .ctx = ctx };
 	struct wp__thread thread;
@@ -474,10 +451,10 @@ T_TEST(pool_ctx, who_waits_is_told_why_it_did_not_run)
 	static const int told[] = { -EIO, WP_ECANCELED, WP_ETIMEDOUT };
 	for (int i = 0; i < 3; i++) {
 		struct waiting w = { .pool = pool_of(1, 8, 4), .result = 1 };
-		struct wp_ctx *ctx = make(NULL, WP_FOREVER);
+		struct wp_ctx *ctx = ctx_make(NULL, WP_FOREVER);
 		struct gate gate = { 0 };
 		struct crew crew;
-		w.job = job_in(ctx);
+		w.job = works_in(ctx);
 		wp_store_rlx_u64(&cleaned, 0);
 		gate_hold(&gate, w.pool, 1);
 		crew_start(&crew, 1, submit_and_wait, &w);

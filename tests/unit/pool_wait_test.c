@@ -5,17 +5,11 @@
  */
 #include <errno.h>
 
+#include "ctx.h"
 #include "hooks.h"
 #include "pool.h"
 #include "t.h"
 #include "work/ctx.h"
-
-static struct wp_ctx *make(struct wp_ctx *parent, uint64_t deadline)
-{
-	struct wp_ctx *ctx = NULL;
-	t_assert_int_eq(wp_ctx_create(&ctx, parent, deadline), 0);
-	return ctx;
-}
 
 static void expect_only_reference(struct wp_ctx *ctx)
 {
@@ -121,7 +115,7 @@ T_TEST(pool_wait, descendants_are_waited_for)
 
 static int waits_inside(void *payload)
 {
-	struct wp_ctx *ctx = make(NULL, wp_after_ms(600000));
+	struct wp_ctx *ctx = ctx_make(NULL, wp_after_ms(600000));
 	t_assert_int_eq(wp_pool_wait(payload, 0), WP_EDEADLK);
 	t_assert_int_eq(wp_pool_wait_ctx(payload, ctx, WP_FOREVER), WP_EDEADLK);
 	t_assert_int_eq(wp_pool_shutdown_ctx(payload, ctx, WP_FOREVER, NULL), WP_EDEADLK);
@@ -200,7 +194,7 @@ static void wait_in_callback(void *pool, int err)
 
 static int cancels_and_fails(void *payload)
 {
-	struct wp_ctx *ctx = make(NULL, WP_FOREVER);
+	struct wp_ctx *ctx = ctx_make(NULL, WP_FOREVER);
 	struct wp_ctx_callback callback;
 	t_assert_int_eq(wp_ctx_on_cancel(ctx, &callback, wait_in_callback, payload), 0);
 	wp_ctx_cancel(ctx, 0);
@@ -236,7 +230,7 @@ T_TEST(pool_wait, from_cleanups_handlers_and_callbacks)
 	/* And of jobs that are not run. */
 	gate_hold(&gate, pool, 1);
 	struct wp_job cancelled = job;
-	cancelled.ctx = make(NULL, WP_FOREVER);
+	cancelled.ctx = ctx_make(NULL, WP_FOREVER);
 	t_assert_int_eq(wp_submit_job(pool, &cancelled), 0);
 	t_assert_int_eq(wp_submit_job(pool, &job), 0);
 	wp_ctx_cancel(cancelled.ctx, 0);
@@ -256,7 +250,7 @@ T_TEST(pool_wait, from_cleanups_handlers_and_callbacks)
 T_TEST(pool_wait, ctx_arguments)
 {
 	struct wp_pool *pool = pool_of(1, 8, 4);
-	struct wp_ctx *ctx = make(NULL, WP_FOREVER);
+	struct wp_ctx *ctx = ctx_make(NULL, WP_FOREVER);
 	t_assert_int_eq(wp_pool_wait_ctx(NULL, ctx, 0), WP_EINVAL);
 	t_assert_int_eq(wp_pool_shutdown_ctx(NULL, ctx, 0, NULL), WP_EINVAL);
 	t_assert_int_eq(wp_pool_wait_ctx(pool, NULL, 0), 0);
@@ -288,9 +282,9 @@ T_TEST(pool_wait, a_cancel_ends_the_waits_of_its_context)
 	struct waiter w = { .pool = pool_of(1, 8, 4) };
 	struct gate gate = { 0 };
 	struct crew crew;
-	w.ctx[0] = make(NULL, WP_FOREVER);
-	w.ctx[1] = make(w.ctx[0], WP_FOREVER);
-	w.ctx[2] = make(NULL, WP_FOREVER);
+	w.ctx[0] = ctx_make(NULL, WP_FOREVER);
+	w.ctx[1] = ctx_make(w.ctx[0], WP_FOREVER);
+	w.ctx[2] = ctx_make(NULL, WP_FOREVER);
 	gate_hold(&gate, w.pool, 1);
 	crew_start(&crew, 4, wait_in_ctx, &w);
 	pool_until(wp_load_rlx_u32(&w.pool->rest.waiters) == 4);
@@ -317,7 +311,8 @@ T_TEST(pool_wait, deadlines_of_the_call_and_of_the_context)
 	struct gate gate = { 0 };
 	gate_hold(&gate, pool, 1);
 	uint64_t soon = wp_after_ms(10);
-	struct wp_ctx *short_lived = make(NULL, soon), *lasting = make(NULL, wp_after_ms(600000));
+	struct wp_ctx *short_lived = ctx_make(NULL, soon),
+		      *lasting = ctx_make(NULL, wp_after_ms(600000));
 	t_assert_int_eq(wp_pool_wait_ctx(pool, short_lived, WP_FOREVER), WP_ETIMEDOUT);
 	t_assert(wp_now_ns() >= soon);
 	t_assert_int_eq(wp_pool_wait_ctx(pool, short_lived, WP_FOREVER), WP_ETIMEDOUT);
@@ -353,8 +348,8 @@ T_TEST(pool_wait, a_shutdown_ends_with_its_context_and_the_pool_drains_on)
 	struct wp_stop_report report;
 	struct gate gate = { 0 };
 	struct crew crew;
-	w.ctx[0] = make(NULL, WP_FOREVER);
-	w.ctx[1] = make(NULL, WP_FOREVER);
+	w.ctx[0] = ctx_make(NULL, WP_FOREVER);
+	w.ctx[1] = ctx_make(NULL, WP_FOREVER);
 	gate_hold(&gate, w.pool, 1);
 	for (int i = 0; i < 3; i++)
 		t_assert_int_eq(wp_submit(w.pool, count_fn, &counted), 0);
@@ -368,7 +363,7 @@ T_TEST(pool_wait, a_shutdown_ends_with_its_context_and_the_pool_drains_on)
 	t_assert_int_eq(wp_pool_shutdown_ctx(w.pool, w.ctx[0], WP_FOREVER, &report), -EIO);
 	t_assert_u64_eq(report.running, 4);
 	t_assert_int_eq(wp_pool_shutdown_ctx(w.pool, w.ctx[1], wp_after_ms(3), NULL), WP_EFORCED);
-	struct wp_ctx *timed = make(NULL, wp_after_ms(3));
+	struct wp_ctx *timed = ctx_make(NULL, wp_after_ms(3));
 	t_assert_int_eq(wp_pool_shutdown_ctx(w.pool, timed, WP_FOREVER, NULL), WP_ETIMEDOUT);
 	expect_only_reference(timed);
 	gate_open(&gate);
@@ -410,7 +405,7 @@ T_TEST_TIMEOUT(pool_wait, cancel_against_the_last_job, 400)
 	wp__chaos(5, 32, 4);
 	for (uint64_t i = 0; i < t_scaled(2000); i++) {
 		struct crew crew;
-		race.ctx = make(NULL, WP_FOREVER);
+		race.ctx = ctx_make(NULL, WP_FOREVER);
 		for (uint64_t k = 0; k < i % 8; k++)
 			t_assert_int_eq(wp_submit(race.pool, count_fn, &counted), 0);
 		crew_start(&crew, 3, rest_or_cancel, &race);

@@ -6,105 +6,41 @@
 #include "hooks.h"
 #include "pool.h"
 #include "t.h"
+#include "wakes.h"
 
 /* ---- one job at a time ---- */
 
-/*
- * The workers spin for so long before they park; a pause of the producer is drawn from twice that,
- * so that submits meet workers that spin, that are about to park, and that sleep.
- */
-#define SPIN_NS 5000
-
-struct single {
-	struct wp_pool *pool;
-	uint64_t rounds;
-};
-
-static void pause_ns(uint64_t ns)
+static void wake_up(unsigned workers, unsigned producers, uint64_t rounds)
 {
-	for (uint64_t end = wp__os_now_ns() + ns; wp__os_now_ns() < end;)
-		wp_spin_hint();
-}
-
-static void pause_somehow(struct wp__rng *rng)
-{
-	uint64_t dice = wp__rng_below(rng, 1024);
-	if (dice < 2)
-		wp__os_sleep(wp__rng_below(rng, 200000));
-	else if (dice < 100)
-		pause_ns(wp__rng_below(rng, 2 * SPIN_NS));
-	else if (dice < 200)
-		pause_ns(wp__rng_below(rng, 500));
-}
-
-static void one_at_a_time(void *arg, unsigned me)
-{
-	struct single *s = arg;
-	struct wp__rng rng = { me };
-	wp_atomic_u64 done = { 0 };
-	for (uint64_t r = 1; r <= s->rounds; r++) {
-		t_assert_int_eq(wp_submit(s->pool, count_fn, &done), 0);
-		uint64_t end = 0;
-		for (unsigned spins = 1; wp_load_rlx_u64(&done) != r; spins++) {
-			wp_spin_hint();
-			if (spins % 256)
-				continue;
-			wp__os_yield();
-			uint64_t now = wp__os_now_ns();
-			end = end ? end : now + UINT64_C(10000000000);
-			t_assert_msg(now < end, "lost in round %llu, idle %#llx",
-				(unsigned long long)r,
-				(unsigned long long)wp__parking_idle(&s->pool->parking));
-		}
-		pause_somehow(&rng);
-	}
-}
-
-/* In two halves with a sleeping pool between them: some wake-up is certain on any machine. */
-static void run_single(unsigned workers, unsigned producers, uint64_t rounds)
-{
-	struct wp_options o = WP_OPTIONS_INIT;
-	o.workers = workers;
-	o.spin_ns = SPIN_NS;
-	struct single s = { .pool = pool_make(&o), .rounds = (t_scaled(rounds) + 1) / 2 };
-	struct crew crew;
-	for (unsigned half = 0; half < 2; half++) {
-		crew_start(&crew, producers, one_at_a_time, &s);
-		crew_join(&crew);
-		pool_wait(s.pool);
-		pool_expect_asleep(s.pool);
-	}
-	struct wp_stats stats = pool_stats(s.pool);
-	t_assert_u64_eq(stats.completed, 2 * s.rounds * producers);
-	t_assert(stats.wakes > 0);
-	pool_end(s.pool);
+	struct wakes s = { .rounds = rounds, .sleeps = 2, .longest_ns = 200000 };
+	wake_up_in(s, workers, producers);
 }
 
 T_TEST_TIMEOUT(pool_wakeup, one_at_a_time_one_worker, 300)
 {
-	run_single(1, 1, 400000);
+	wake_up(1, 1, 400000);
 }
 
 T_TEST_TIMEOUT(pool_wakeup, one_at_a_time_two_workers, 300)
 {
-	run_single(2, 1, 300000);
+	wake_up(2, 1, 300000);
 }
 
 T_TEST_TIMEOUT(pool_wakeup, one_at_a_time_four_workers, 300)
 {
-	run_single(4, 1, 150000);
+	wake_up(4, 1, 150000);
 }
 
 T_TEST_TIMEOUT(pool_wakeup, one_at_a_time_two_producers, 300)
 {
-	run_single(2, 2, 100000);
+	wake_up(2, 2, 100000);
 }
 
 T_TEST_TIMEOUT(pool_wakeup, one_at_a_time_under_chaos, 300)
 {
 	for (uint64_t seed = 0; seed < 3; seed++) {
 		wp__chaos(seed, 100, 4);
-		run_single(1 + (unsigned)seed, 1 + (unsigned)seed % 2, 30000);
+		wake_up(1 + (unsigned)seed, 1 + (unsigned)seed % 2, 30000);
 	}
 }
 

@@ -3,43 +3,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "counted.h"
+#include "ctx.h"
 #include "hooks.h"
 #include "pool.h"
 #include "t.h"
 #include "work/ctx.h"
-
-static wp_atomic_u64 ran, cleaned;
-
-static int run_fn(void *payload)
-{
-	(void)payload;
-	wp_add_rlx_u64(&ran, 1);
-	return 0;
-}
-
-static void clean(void *payload)
-{
-	(void)payload;
-	wp_add_rlx_u64(&cleaned, 1);
-}
-
-static struct wp_ctx *make(struct wp_ctx *parent, uint64_t deadline)
-{
-	struct wp_ctx *ctx = NULL;
-	t_assert_int_eq(wp_ctx_create(&ctx, parent, deadline), 0);
-	return ctx;
-}
-
-static struct wp_job job_in(struct wp_ctx *ctx)
-{
-	return (struct wp_job){ .fn = run_fn, .ctx = ctx, .cleanup = clean };
-}
-
-static void expect_only_reference(struct wp_ctx *ctx)
-{
-	t_assert_u64_eq(wp_load_rlx_u64(&ctx->references), 1);
-	wp_ctx_unref(ctx);
-}
 
 static struct wp_pool *pool_for(unsigned workers, size_t room)
 {
@@ -50,20 +19,13 @@ static struct wp_pool *pool_for(unsigned workers, size_t room)
 	return pool_make(&o);
 }
 
-static struct wp_producer *open_in(struct wp_pool *pool)
-{
-	struct wp_producer *p = NULL;
-	t_assert_int_eq(wp_producer_open(&p, pool), 0);
-	return p;
-}
-
 /* A producer whose lane is full, and a worker that is held. */
 static struct wp_producer *fill(struct wp_pool *pool, struct gate *gate, size_t room)
 {
-	struct wp_producer *p = open_in(pool);
+	struct wp_producer *p = producer_in(pool);
 	gate_hold(gate, pool, 1);
 	for (size_t i = 0; i < room; i++)
-		t_assert_int_eq(wp_producer_submit(p, run_fn, NULL), 0);
+		t_assert_int_eq(wp_producer_submit(p, works, NULL), 0);
 	return p;
 }
 
@@ -72,9 +34,9 @@ static struct wp_producer *fill(struct wp_pool *pool, struct gate *gate, size_t 
 T_TEST(producer_ctx, each_way_runs_the_job)
 {
 	struct wp_pool *pool = pool_for(2, 16);
-	struct wp_producer *p = open_in(pool);
-	struct wp_ctx *ctx = make(NULL, wp_after_ms(600000));
-	struct wp_job job = job_in(ctx), jobs[5] = { job, job, job, job, job };
+	struct wp_producer *p = producer_in(pool);
+	struct wp_ctx *ctx = ctx_make(NULL, wp_after_ms(600000));
+	struct wp_job job = works_in(ctx), jobs[5] = { job, job, job, job, job };
 	jobs[1].ctx = jobs[3].ctx = NULL;
 	t_assert_int_eq(wp_producer_submit_job(p, &job), 0);
 	t_assert_int_eq(wp_producer_try_submit(p, &job), 0);
@@ -91,7 +53,7 @@ T_TEST(producer_ctx, each_way_runs_the_job)
 	t_assert_u64_eq(s.cancelled, 0);
 	wp_producer_close(p);
 	pool_end(pool);
-	expect_only_reference(ctx);
+	ctx_expect_only_reference(ctx);
 }
 
 T_TEST(producer_ctx, a_batch_larger_than_the_room)
@@ -99,25 +61,25 @@ T_TEST(producer_ctx, a_batch_larger_than_the_room)
 	enum { N = 1000 };
 	static struct wp_job jobs[N];
 	struct wp_pool *pool = pool_for(2, 7);
-	struct wp_producer *p = open_in(pool);
-	struct wp_ctx *ctx[2] = { make(NULL, WP_FOREVER), make(NULL, wp_after_ms(600000)) };
+	struct wp_producer *p = producer_in(pool);
+	struct wp_ctx *ctx[2] = { ctx_make(NULL, WP_FOREVER), ctx_make(NULL, wp_after_ms(600000)) };
 	for (unsigned i = 0; i < N; i++)
-		jobs[i] = job_in(i % 5 == 0 ? NULL : ctx[i / 3 % 2]);
+		jobs[i] = works_in(i % 5 == 0 ? NULL : ctx[i / 3 % 2]);
 	t_assert_int_eq(wp_producer_submit_batch(p, jobs, N), N);
 	pool_wait(pool);
 	t_assert_u64_eq(wp_load_rlx_u64(&ran), N);
 	t_assert_u64_eq(wp_load_rlx_u64(&cleaned), N);
 	wp_producer_close(p);
 	pool_end(pool);
-	expect_only_reference(ctx[0]);
-	expect_only_reference(ctx[1]);
+	ctx_expect_only_reference(ctx[0]);
+	ctx_expect_only_reference(ctx[1]);
 }
 
 /* ---- refused ---- */
 
 static void expect_refused(struct wp_producer *p, struct wp_ctx *ctx, int why)
 {
-	struct wp_job job = job_in(ctx), jobs[3] = { job, job, job };
+	struct wp_job job = works_in(ctx), jobs[3] = { job, job, job };
 	t_assert_int_eq(wp_producer_submit_job(p, &job), why);
 	t_assert_int_eq(wp_producer_try_submit(p, &job), why);
 	t_assert_int_eq(wp_producer_submit_until(p, &job, 1), why);
@@ -132,7 +94,7 @@ static void refuse(struct wp_ctx *ctx, int why, bool timed_out)
 {
 	struct wp_pool *pool = pool_for(1, 2);
 	struct gate gate = { 0 };
-	struct wp_producer *fresh = open_in(pool), *full = fill(pool, &gate, 2);
+	struct wp_producer *fresh = producer_in(pool), *full = fill(pool, &gate, 2);
 	expect_refused(fresh, ctx, why);
 	expect_refused(full, ctx, why);
 	struct wp_stats s = pool_stats(pool);
@@ -145,29 +107,29 @@ static void refuse(struct wp_ctx *ctx, int why, bool timed_out)
 	wp_producer_close(full);
 	pool_end(pool);
 	t_assert_u64_eq(wp_load_rlx_u64(&cleaned), 0);
-	expect_only_reference(ctx);
+	ctx_expect_only_reference(ctx);
 }
 
 T_TEST(producer_ctx, an_ended_context_is_always_refused)
 {
-	struct wp_ctx *ctx = make(NULL, WP_FOREVER);
+	struct wp_ctx *ctx = ctx_make(NULL, WP_FOREVER);
 	wp_ctx_cancel(ctx, 0);
 	refuse(ctx, WP_ECANCELED, false);
-	ctx = make(NULL, WP_FOREVER);
+	ctx = ctx_make(NULL, WP_FOREVER);
 	wp_ctx_cancel(ctx, -EIO);
 	refuse(ctx, -EIO, false);
-	refuse(make(NULL, 1), WP_ETIMEDOUT, true);
+	refuse(ctx_make(NULL, 1), WP_ETIMEDOUT, true);
 }
 
 T_TEST(producer_ctx, a_batch_ends_before_the_first_that_has_ended)
 {
 	struct wp_pool *pool = pool_for(1, 64);
-	struct wp_producer *p = open_in(pool);
-	struct wp_ctx *ctx = make(NULL, WP_FOREVER), *ended = make(NULL, WP_FOREVER);
+	struct wp_producer *p = producer_in(pool);
+	struct wp_ctx *ctx = ctx_make(NULL, WP_FOREVER), *ended = ctx_make(NULL, WP_FOREVER);
 	struct wp_job jobs[6];
 	wp_ctx_cancel(ended, -EIO);
 	for (unsigned i = 0; i < 6; i++)
-		jobs[i] = job_in(i == 4 ? ended : i % 2 ? ctx : NULL);
+		jobs[i] = works_in(i == 4 ? ended : i % 2 ? ctx : NULL);
 	t_assert_int_eq(wp_producer_submit_batch(p, jobs, 6), 4);
 	t_assert_int_eq(wp_producer_submit_batch(p, jobs + 4, 2), -EIO);
 	pool_wait(pool);
@@ -175,17 +137,17 @@ T_TEST(producer_ctx, a_batch_ends_before_the_first_that_has_ended)
 	t_assert_u64_eq(pool_stats(pool).rejected_cancelled, 4);
 	wp_producer_close(p);
 	pool_end(pool);
-	expect_only_reference(ctx);
-	expect_only_reference(ended);
+	ctx_expect_only_reference(ctx);
+	ctx_expect_only_reference(ended);
 }
 
 T_TEST(producer_ctx, full_and_closed_are_told_and_references_given_back)
 {
 	struct wp_pool *pool = pool_for(1, 2);
-	struct wp_ctx *ctx = make(NULL, WP_FOREVER), *ended = make(NULL, WP_FOREVER);
+	struct wp_ctx *ctx = ctx_make(NULL, WP_FOREVER), *ended = ctx_make(NULL, WP_FOREVER);
 	struct gate gate = { 0 };
 	struct wp_producer *p = fill(pool, &gate, 1);
-	struct wp_job job = job_in(ctx), jobs[4] = { job, job, job, job };
+	struct wp_job job = works_in(ctx), jobs[4] = { job, job, job, job };
 	uint64_t deadline = wp_after_ms(20);
 	wp_ctx_cancel(ended, 0);
 	/* One goes in; that the third has ended does not hide that there is no room. */
@@ -208,8 +170,8 @@ T_TEST(producer_ctx, full_and_closed_are_told_and_references_given_back)
 	t_assert_u64_eq(wp_load_rlx_u64(&cleaned), 1);
 	wp_producer_close(p);
 	pool_destroy(pool);
-	expect_only_reference(ctx);
-	expect_only_reference(ended);
+	ctx_expect_only_reference(ctx);
+	ctx_expect_only_reference(ended);
 }
 
 /* ---- blocked on a full lane ---- */
@@ -224,7 +186,7 @@ struct blocked {
 static void submit_blocked(void *arg, unsigned me)
 {
 	struct blocked *b = arg;
-	struct wp_job job = job_in(b->ctx), jobs[4] = { job, job, job, job };
+	struct wp_job job = works_in(b->ctx), jobs[4] = { job, job, job, job };
 	(void)me;
 	b->result = b->batch ? (int)wp_producer_submit_batch(b->p, jobs, 4)
 			     : wp_producer_submit_job(b->p, &job);
@@ -240,7 +202,7 @@ static void end_wait(bool batch, enum end end)
 	struct wp__segqueue *lane =
 		wp_load_rlx_ptr(&((struct wp__table *)wp_load_rlx_ptr(&pool->table))->lanes[1]);
 	struct crew crew;
-	b.ctx = make(NULL, WP_FOREVER);
+	b.ctx = ctx_make(NULL, WP_FOREVER);
 	crew_start(&crew, 1, submit_blocked, &b);
 	pool_until(wp_load_rlx_u32(&lane->room.waiters) == 1);
 	wp__os_sleep(1000000);
@@ -259,7 +221,7 @@ static void end_wait(bool batch, enum end end)
 	gate_open(&gate);
 	wp_producer_close(b.p);
 	pool_end(pool);
-	expect_only_reference(b.ctx);
+	ctx_expect_only_reference(b.ctx);
 }
 
 T_TEST(producer_ctx, what_ends_the_wait_for_room)
@@ -278,8 +240,8 @@ T_TEST(producer_ctx, the_contexts_deadline_ends_the_wait_for_room)
 	struct gate gate = { 0 };
 	struct wp_producer *p = fill(pool, &gate, 2);
 	uint64_t deadline = wp_after_ms(100);
-	struct wp_ctx *ctx = make(NULL, deadline);
-	struct wp_job job = job_in(ctx);
+	struct wp_ctx *ctx = ctx_make(NULL, deadline);
+	struct wp_job job = works_in(ctx);
 	t_assert_int_eq(wp_producer_submit_job(p, &job), WP_ETIMEDOUT);
 	t_assert(wp_now_ns() >= deadline);
 	t_assert_int_eq(wp_producer_submit_batch(p, &job, 1), WP_ETIMEDOUT);
@@ -287,7 +249,7 @@ T_TEST(producer_ctx, the_contexts_deadline_ends_the_wait_for_room)
 	gate_open(&gate);
 	wp_producer_close(p);
 	pool_end(pool);
-	expect_only_reference(ctx);
+	ctx_expect_only_reference(ctx);
 }
 
 /* ---- after the submit ---- */
@@ -297,8 +259,8 @@ T_TEST(producer_ctx, cancelled_while_queued)
 	struct wp_pool *pool = pool_for(1, 8);
 	struct gate gate = { 0 };
 	struct wp_producer *p = fill(pool, &gate, 1);
-	struct wp_ctx *ctx = make(NULL, WP_FOREVER);
-	struct wp_job job = job_in(ctx), jobs[3] = { job, job, job };
+	struct wp_ctx *ctx = ctx_make(NULL, WP_FOREVER);
+	struct wp_job job = works_in(ctx), jobs[3] = { job, job, job };
 	t_assert_int_eq(wp_producer_submit_job(p, &job), 0);
 	t_assert_int_eq(wp_producer_submit_batch(p, jobs, 3), 3);
 	wp_ctx_cancel(ctx, 0);
@@ -309,7 +271,7 @@ T_TEST(producer_ctx, cancelled_while_queued)
 	t_assert_u64_eq(pool_stats(pool).cancelled, 4);
 	wp_producer_close(p);
 	pool_end(pool);
-	expect_only_reference(ctx);
+	ctx_expect_only_reference(ctx);
 }
 
 /* ---- inside of a job ---- */
@@ -320,7 +282,7 @@ static struct wp_ctx *own_ctx;
 /* The lane is full with jobs that only this worker can run. */
 static int submits(void *payload)
 {
-	struct wp_job job = job_in(own_ctx), jobs[5] = { job, job, job, job, job };
+	struct wp_job job = works_in(own_ctx), jobs[5] = { job, job, job, job, job };
 	(void)payload;
 	for (unsigned i = 0; i < 20; i++)
 		t_assert_int_eq(wp_producer_submit_job(own, &job), 0);
@@ -331,12 +293,12 @@ static int submits(void *payload)
 T_TEST(producer_ctx, a_job_that_submits_makes_room)
 {
 	struct wp_pool *pool = pool_for(1, 2);
-	own = open_in(pool);
-	own_ctx = make(NULL, wp_after_ms(600000));
+	own = producer_in(pool);
+	own_ctx = ctx_make(NULL, wp_after_ms(600000));
 	t_assert_int_eq(wp_submit(pool, submits, NULL), 0);
 	pool_wait(pool);
 	t_assert_u64_eq(wp_load_rlx_u64(&ran), 25);
 	wp_producer_close(own);
 	pool_end(pool);
-	expect_only_reference(own_ctx);
+	ctx_expect_only_reference(own_ctx);
 }

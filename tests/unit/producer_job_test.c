@@ -15,21 +15,13 @@ static struct wp_pool *pool_for(unsigned workers, size_t room, uint32_t batch_ma
 	return pool_make(&o);
 }
 
-static struct wp_producer *open_in(struct wp_pool *pool)
-{
-	struct wp_producer *p = NULL;
-	t_assert_int_eq(wp_producer_open(&p, pool), 0);
-	t_assert(p != NULL);
-	return p;
-}
-
 /* ---- inside of jobs ---- */
 
 static wp_atomic_u64 leaves;
 
 static int opens(void *payload)
 {
-	struct wp_producer *p = open_in(wp_job_current()->pool);
+	struct wp_producer *p = producer_in(wp_job_current()->pool);
 	for (unsigned i = 0; i < 50; i++)
 		t_assert_int_eq(wp_producer_submit(p, count_fn, payload), 0);
 	wp_producer_close(p);
@@ -73,7 +65,7 @@ T_TEST(producer_job, a_full_lane_and_one_worker)
 {
 	for (size_t room = 1; room <= 4; room++) {
 		struct wp_pool *pool = pool_for(1, room, 0);
-		own = open_in(pool);
+		own = producer_in(pool);
 		made = 1;
 		wp_store_rlx_u64(&leaves, 0);
 		/* Not through the handle: from here on it is the worker's. */
@@ -101,7 +93,7 @@ static int until_soon(void *payload)
 T_TEST(producer_job, deadlines_inside)
 {
 	struct wp_pool *pool = pool_for(1, 8, 0);
-	own = open_in(pool);
+	own = producer_in(pool);
 	t_assert_int_eq(wp_submit(pool, until_soon, &leaves), 0);
 	pool_wait(pool);
 	t_assert_u64_eq(wp_load_rlx_u64(&leaves), 9);
@@ -159,12 +151,12 @@ static void quiet_among_floods(unsigned idle_lanes)
 	memset(&turns, 0, sizeof(turns));
 	turns.pool = pool_for(1, FLOOD, BATCH);
 	turns.end_at = t_scaled(300000);
-	turns.quiet = open_in(turns.pool);
+	turns.quiet = producer_in(turns.pool);
 	for (unsigned i = 0; i < idle_lanes; i++)
-		idle[i] = open_in(turns.pool);
+		idle[i] = producer_in(turns.pool);
 	gate_hold(&gate, turns.pool, 1);
 	for (uintptr_t lane = 0; lane < FLOODS; lane++) {
-		turns.floods[lane] = lane ? open_in(turns.pool) : NULL;
+		turns.floods[lane] = lane ? producer_in(turns.pool) : NULL;
 		for (unsigned i = 0; i < FLOOD; i++) {
 			if (lane)
 				t_assert_int_eq(wp_producer_submit(
@@ -200,8 +192,8 @@ T_TEST(producer_job, the_last_to_come_does_not_wait_for_all)
 	struct gate gate = { { 0 }, { 0 } };
 	memset(&turns, 0, sizeof(turns));
 	turns.pool = pool_for(1, FLOOD, BATCH);
-	turns.floods[1] = open_in(turns.pool);
-	turns.quiet = open_in(turns.pool);
+	turns.floods[1] = producer_in(turns.pool);
+	turns.quiet = producer_in(turns.pool);
 	gate_hold(&gate, turns.pool, 1);
 	for (unsigned i = 0; i < FLOOD; i++)
 		t_assert_int_eq(wp_producer_submit(turns.floods[1], flood_fn, NULL), 0);

@@ -7,13 +7,7 @@
 #include "base/rng.h"
 #include "hooks.h"
 #include "pool.h"
-
-static struct wp_producer *open_in(struct wp_pool *pool)
-{
-	struct wp_producer *p = NULL;
-	t_assert_int_eq(wp_producer_open(&p, pool), 0);
-	return p;
-}
+#include "wakes.h"
 
 /* ---- the pool is closed while eight producers submit ---- */
 
@@ -169,88 +163,18 @@ T_TEST_TIMEOUT(producer_stress, the_pool_ends_without_membarrier, 300)
 
 /* ---- one job at a time ---- */
 
-#define SPIN_NS 5000
-
-static void pause_ns(uint64_t ns)
-{
-	for (uint64_t end = wp__os_now_ns() + ns; wp__os_now_ns() < end;)
-		wp_spin_hint();
-}
-
-struct wakes {
-	struct wp_pool *pool;
-	uint64_t rounds;
-	uint64_t sleeps; /* of 1024 pauses */
-	uint64_t longest_ns;
-};
-
-static void pause_somehow(const struct wakes *s, struct wp__rng *rng)
-{
-	uint64_t dice = wp__rng_below(rng, 1024);
-	if (dice < s->sleeps)
-		wp__os_sleep(wp__rng_below(rng, s->longest_ns));
-	else if (dice < 100)
-		pause_ns(wp__rng_below(rng, 2 * SPIN_NS));
-	else if (dice < 200)
-		pause_ns(wp__rng_below(rng, 500));
-}
-
-static void one_at_a_time(void *arg, unsigned me)
-{
-	struct wakes *s = arg;
-	struct wp__rng rng = { me };
-	wp_atomic_u64 done = { 0 };
-	struct wp_producer *p = open_in(s->pool);
-	for (uint64_t r = 1; r <= s->rounds; r++) {
-		t_assert_int_eq(wp_producer_submit(p, count_fn, &done), 0);
-		uint64_t end = 0;
-		for (unsigned spins = 1; wp_load_rlx_u64(&done) != r; spins++) {
-			wp_spin_hint();
-			if (spins % 256)
-				continue;
-			wp__os_yield();
-			uint64_t now = wp__os_now_ns();
-			end = end ? end : now + POOL_WATCHDOG_NS;
-			t_assert_msg(now < end, "lost in round %llu, idle %#llx",
-				(unsigned long long)r,
-				(unsigned long long)wp__parking_idle(&s->pool->parking));
-		}
-		pause_somehow(s, &rng);
-	}
-	wp_producer_close(p);
-}
-
-/* In two halves with a sleeping pool between them: some wake-up is certain on any machine. */
-static void wake_up_in(struct wakes s, unsigned workers, unsigned producers)
-{
-	struct wp_options o = WP_OPTIONS_INIT;
-	struct crew crew;
-	o.workers = workers;
-	o.spin_ns = SPIN_NS;
-	s.pool = pool_make(&o);
-	s.rounds = (t_scaled(s.rounds) + 1) / 2;
-	for (unsigned half = 0; half < 2; half++) {
-		crew_start(&crew, producers, one_at_a_time, &s);
-		crew_join(&crew);
-		pool_wait(s.pool);
-		pool_expect_asleep(s.pool);
-	}
-	struct wp_stats stats = pool_stats(s.pool);
-	t_assert_u64_eq(stats.completed, 2 * s.rounds * producers);
-	t_assert(stats.wakes > 0);
-	pool_end(s.pool);
-}
-
 static void wake_up(unsigned workers, unsigned producers, uint64_t rounds)
 {
-	struct wakes s = { .rounds = rounds, .sleeps = 2, .longest_ns = 200000 };
+	struct wakes s = { .own_lane = true, .rounds = rounds, .sleeps = 2, .longest_ns = 200000 };
 	wake_up_in(s, workers, producers);
 }
 
 /* Here a worker naps for a millisecond before it parks; the pauses must be longer. */
 static void wake_up_from_naps(unsigned workers, unsigned producers, uint64_t rounds)
 {
-	struct wakes s = { .rounds = rounds, .sleeps = 16, .longest_ns = 4000000 };
+	struct wakes s = {
+		.own_lane = true, .rounds = rounds, .sleeps = 16, .longest_ns = 4000000
+	};
 	wake_up_in(s, workers, producers);
 }
 
@@ -324,7 +248,7 @@ T_TEST(producer_stress, a_hundred_idle_producers_cost_nothing)
 	o.workers = 4;
 	struct wp_pool *pool = pool_make(&o);
 	for (unsigned i = 0; i < 100; i++)
-		p[i] = open_in(pool);
+		p[i] = producer_in(pool);
 	expect_idle(pool);
 	for (unsigned i = 0; i < 10000; i++)
 		t_assert_int_eq(wp_producer_submit(p[i % 100], count_fn, &ran), 0);

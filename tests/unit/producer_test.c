@@ -15,14 +15,6 @@ static struct wp_pool *pool_for(unsigned workers, size_t room)
 	return pool_make(&o);
 }
 
-static struct wp_producer *open_in(struct wp_pool *pool)
-{
-	struct wp_producer *p = NULL;
-	t_assert_int_eq(wp_producer_open(&p, pool), 0);
-	t_assert(p != NULL);
-	return p;
-}
-
 static struct wp_job count_job(wp_atomic_u64 *counter)
 {
 	return (struct wp_job){ .fn = count_fn, .payload = counter };
@@ -34,7 +26,7 @@ T_TEST(producer, every_way_to_submit)
 {
 	wp_atomic_u64 ran = { 0 }, cleaned = { 0 };
 	struct wp_pool *pool = pool_for(2, 64);
-	struct wp_producer *p = open_in(pool);
+	struct wp_producer *p = producer_in(pool);
 	struct wp_job job = count_job(&ran), jobs[5];
 	for (unsigned i = 0; i < 5; i++)
 		jobs[i] = job;
@@ -80,7 +72,7 @@ T_TEST(producer, bad_arguments)
 	t_assert_u64_eq(n, 0);
 	wp_producer_commit(NULL, 1);
 	wp_producer_close(NULL);
-	p = open_in(pool);
+	p = producer_in(pool);
 	t_assert_int_eq(wp_producer_submit(p, NULL, NULL), WP_EINVAL);
 	t_assert_int_eq(wp_producer_submit_job(p, NULL), WP_EINVAL);
 	t_assert_int_eq(wp_producer_try_submit(p, &no_fn), WP_EINVAL);
@@ -116,7 +108,7 @@ static int in_order(void *payload)
 
 static void submit_in_order(void *arg, unsigned me)
 {
-	struct wp_producer *p = open_in(arg);
+	struct wp_producer *p = producer_in(arg);
 	uint64_t n = t_scaled(100000);
 	for (uint64_t i = 0; i < n; i++) {
 		void *payload = (void *)(uintptr_t)(3 * i + me);
@@ -162,7 +154,7 @@ static void fill_exactly(size_t room, uint32_t segment_size)
 	o.producer_capacity = room;
 	o.segment_size = segment_size;
 	struct wp_pool *pool = pool_make(&o);
-	struct wp_producer *p = open_in(pool), *q = open_in(pool);
+	struct wp_producer *p = producer_in(pool), *q = producer_in(pool);
 	struct wp_job job = count_job(&ran), jobs[40];
 	size_t n = 5;
 	for (unsigned i = 0; i < 40; i++)
@@ -230,7 +222,7 @@ T_TEST(producer, a_submit_that_waits_is_woken)
 	struct wp_pool *pool = pool_for(1, 2);
 	for (unsigned round = 0; round < 20; round++) {
 		struct gate gate = { { 0 }, { 0 } };
-		struct blocked b = { .p = open_in(pool), .ran = &ran };
+		struct blocked b = { .p = producer_in(pool), .ran = &ran };
 		struct crew crew;
 		gate_hold(&gate, pool, 1);
 		t_assert_int_eq(wp_producer_submit(b.p, count_fn, &ran), 0);
@@ -254,7 +246,7 @@ T_TEST(producer, closed_pool)
 {
 	wp_atomic_u64 ran = { 0 }, cleaned = { 0 };
 	struct wp_pool *pool = pool_for(1, 8);
-	struct wp_producer *p = open_in(pool), *fresh = open_in(pool);
+	struct wp_producer *p = producer_in(pool), *fresh = producer_in(pool);
 	struct wp_job job = count_job(&ran), jobs[3] = { job, job, job };
 	t_assert_int_eq(wp_producer_submit(p, count_fn, &ran), 0);
 	size_t n = 4;
@@ -302,7 +294,7 @@ T_TEST(producer, ten_thousand_at_once)
 	struct wp_pool *pool = pool_make(&o);
 	unsigned n = (unsigned)(T_SANITIZED ? N / 10 : N);
 	for (unsigned i = 0; i < n; i++)
-		producers[i] = open_in(pool);
+		producers[i] = producer_in(pool);
 	for (unsigned round = 1; round <= 2; round++) {
 		for (unsigned i = 0; i < n; i++)
 			t_assert_int_eq(wp_producer_submit(producers[i], count_fn, &ran), 0);
@@ -322,7 +314,7 @@ T_TEST(producer, a_lane_is_used_again)
 	struct wp_pool *pool = pool_for(1, 8);
 	uint64_t n = t_scaled(100000), reserved = 0;
 	for (uint64_t i = 0; i < n; i++) {
-		struct wp_producer *p = open_in(pool), *q = i % 7 ? NULL : open_in(pool);
+		struct wp_producer *p = producer_in(pool), *q = i % 7 ? NULL : producer_in(pool);
 		t_assert_int_eq(wp_producer_submit(p, count_fn, &ran), 0);
 		wp_producer_close(p);
 		if (q)
@@ -367,7 +359,7 @@ T_TEST(producer, a_handle_goes_from_thread_to_thread)
 	struct wp_pool *pool = pool_for(2, 32);
 	struct crew crew;
 	wp__os_mutex_init(&r.mutex);
-	r.p = open_in(pool);
+	r.p = producer_in(pool);
 	r.left = t_scaled(50000);
 	uint64_t n = r.left;
 	crew_start(&crew, 4, submit_in_turn, &r);
@@ -385,7 +377,7 @@ T_TEST(producer, no_allocation_in_steady_state)
 {
 	wp_atomic_u64 ran = { 0 };
 	struct wp_pool *pool = pool_for(2, 100);
-	struct wp_producer *p = open_in(pool);
+	struct wp_producer *p = producer_in(pool);
 	uint64_t allocations = wp__fault_calls(WP_FAULT_ALLOC), n = t_scaled(200000);
 	for (uint64_t i = 0; i < n; i++)
 		t_assert_int_eq(wp_producer_submit(p, count_fn, &ran), 0);
@@ -415,7 +407,7 @@ T_TEST(producer, no_memory_to_open)
 				wp_producer_close(p);
 			}
 		}
-		kept[n++] = open_in(pool);
+		kept[n++] = producer_in(pool);
 		t_assert_int_eq(wp_producer_submit(kept[n - 1], count_fn, &ran), 0);
 	}
 	t_assert(refused >= 40);
@@ -468,7 +460,7 @@ static void submit_with_ids(void *arg, unsigned me)
 	struct wp_job job = { .fn = note_id }, outer = { .fn = note_id, .payload = arg };
 	struct wp_producer *kept[4];
 	for (int round = 0; round < 4; round++) {
-		struct wp_producer *p = kept[round] = open_in(ids.pool);
+		struct wp_producer *p = kept[round] = producer_in(ids.pool);
 		for (int i = 0; i < 30; i++) {
 			t_assert_int_eq(wp_producer_submit_job(p, &job), 0);
 			t_assert_int_eq(wp_submit_job(ids.pool, &job), 0);
