@@ -214,7 +214,9 @@ static void balance(void)
 	t_assert_u64_eq(
 		s.rejected_cancelled + s.rejected_timeout + s.rejected_full + s.rejected_closed,
 		refused);
-	t_assert(s.rejected_cancelled && (storm.stopped || s.cancelled));
+	/* Of a few jobs perhaps none met a cancel. */
+	if (s.submitted + refused >= 2000)
+		t_assert(s.rejected_cancelled && (storm.stopped || s.cancelled));
 	t_assert(wp__segqueue_is_valid(&storm.pool->lane));
 	t_assert_u64_eq(wp_load_rlx_u32(&storm.pool->lane.room.waiters), 0);
 }
