@@ -33,7 +33,7 @@
 #include "queue/stamp.h"
 #include "work/histogram.h"
 
-#define WP__TIME_ALL_NS   2000
+#define WP__TIME_ALL_NS   UINT64_C(2000)
 #define WP__TIME_GROUP_NS (WP__TIME_ALL_NS * WP__STAMP_EVERY)
 
 struct wp__timing {

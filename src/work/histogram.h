@@ -49,7 +49,7 @@ struct wp__histogram_view {
 static inline unsigned wp__histogram_bucket(uint64_t value)
 {
 	value = wp_min_u64(value, (UINT64_C(1) << WP__HISTOGRAM_BITS) - 1);
-	if (value < 2 * WP__HISTOGRAM_STEPS)
+	if (value < UINT64_C(2) * WP__HISTOGRAM_STEPS)
 		return (unsigned)value;
 	unsigned shift = wp_log2(value) - WP__HISTOGRAM_STEP_BITS;
 	return shift * WP__HISTOGRAM_STEPS + (unsigned)(value >> shift);
