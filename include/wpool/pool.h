@@ -59,6 +59,10 @@ WP_API const char *wp_queue_type_name(enum wp_queue_type type);
  *     WP_PROFILE_BALANCED    50 us          4 us         1 ms
  *     WP_PROFILE_LATENCY     10 ms          1 us       250 us
  *     WP_PROFILE_ECO          2 us        500 us         5 ms
+ *
+ * In the first two, workers ask the kernel for time slices of 0.1 ms, so that one that is woken
+ * need not wait for the end of another thread's slice (Linux 6.12; threads that a job starts
+ * inherit it).
  */
 enum wp_profile {
 	WP_PROFILE_BALANCED = 0, /* awake in the flow of jobs, asleep soon after it */

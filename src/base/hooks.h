@@ -16,6 +16,7 @@ enum wp_fault_site {
 	WP_FAULT_THREAD,       /* wp__os_thread_create */
 	WP_FAULT_AT_FORK,      /* wp__os_at_fork */
 	WP_FAULT_THREAD_NAME,  /* wp__os_thread_set_name */
+	WP_FAULT_SLICE,        /* wp__os_thread_set_slice */
 	WP_FAULT_FUTEX_WAIT,   /* wp__os_futex_wait */
 	WP_FAULT_FUTEX_WAKE,   /* wp__os_futex_wake */
 	WP_FAULT_MEMBARRIER,   /* wp__os_membarrier_register, wp__os_membarrier */

@@ -403,6 +403,43 @@ int wp__os_set_affinity(const struct wp__cpu_set *set)
 	return error;
 }
 
+/* ---- time slices ---- */
+
+/* As in <linux/sched/types.h>, which cannot be included beside <sched.h>. */
+struct scheduling {
+	uint32_t size;
+	uint32_t policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t slice;
+	uint64_t deadline;
+	uint64_t period;
+};
+
+static int set_slice(uint64_t ns)
+{
+	struct scheduling s = { .size = sizeof(s) };
+	if (syscall(SYS_sched_getattr, 0, &s, sizeof(s), 0) < 0)
+		return -errno;
+	if (s.policy != SCHED_OTHER && s.policy != SCHED_BATCH)
+		return -ENOTSUP;
+	s.size = sizeof(s);
+	s.slice = ns;
+	return syscall(SYS_sched_setattr, 0, &s, 0) < 0 ? -errno : 0;
+}
+
+int wp__os_thread_set_slice(uint64_t ns)
+{
+	int error = WP_FAULT(WP_FAULT_SLICE);
+	if (error)
+		return -error;
+	int saved = errno;
+	error = set_slice(ns);
+	errno = saved;
+	return error;
+}
+
 /* ---- environment ---- */
 
 long wp__os_read_file(const char *path, char *buffer, size_t size)

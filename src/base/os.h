@@ -117,6 +117,14 @@ static inline void wp__os_allow_cancel(int before)
 /* Names the calling thread; the kernel keeps the first 15 bytes. */
 int wp__os_thread_set_name(const char *name);
 
+/*
+ * Asks for time slices of `ns` for the calling thread: 0.1 .. 100 ms. Where other threads have
+ * longer ones, it need not wait for the end of theirs when it is woken. A negative errno: also
+ * -ENOTSUP where the thread is not scheduled by the ordinary policies. Kernels before 6.12 accept
+ * it and do nothing.
+ */
+int wp__os_thread_set_slice(uint64_t ns);
+
 struct wp__mutex {
 	pthread_mutex_t handle;
 };

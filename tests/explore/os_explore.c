@@ -188,6 +188,12 @@ int wp__os_thread_set_name(const char *name)
 	return 0;
 }
 
+int wp__os_thread_set_slice(uint64_t ns)
+{
+	(void)ns;
+	return 0;
+}
+
 /* A mutex is known by its address; what is in it stays as it was initialised. */
 static struct mutex *mutex_of(const struct wp__mutex *mutex)
 {

@@ -47,6 +47,7 @@ static const struct site sites[SITES + 1] = {
 	[WP_FAULT_THREAD] = { "thread", { EAGAIN, EPERM, ENOMEM } },
 	[WP_FAULT_AT_FORK] = { "at fork", { ENOMEM } },
 	[WP_FAULT_THREAD_NAME] = { "thread name", { ERANGE, EPERM } },
+	[WP_FAULT_SLICE] = { "time slice", { EPERM, ENOSYS } },
 	[WP_FAULT_FUTEX_WAIT] = { "futex wait", { EINTR } },
 	[WP_FAULT_FUTEX_WAKE] = { "futex wake", { EFAULT } },
 	[WP_FAULT_MEMBARRIER] = { "membarrier", { ENOSYS, EPERM } },

@@ -3,11 +3,13 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 
 #include "base/os.h"
 #include "hooks.h"
+#include "scheduling.h"
 #include "t.h"
 
 #define MS UINT64_C(1000000)
@@ -225,6 +227,32 @@ T_TEST(os_thread, is_named)
 	t_assert_int_eq(view.errno_after, 4711);
 }
 
+static void *take_short_slices(void *arg)
+{
+	struct scheduling before = scheduling_of_self();
+	errno = 4711;
+	t_assert_int_eq(wp__os_thread_set_slice(200000), 0);
+	t_assert_int_eq(errno, 4711);
+	struct scheduling after = scheduling_of_self();
+	t_assert_u64_eq(after.policy, before.policy);
+	t_assert_int_eq(after.nice, before.nice);
+	t_assert_u64_eq(after.flags, before.flags);
+	if (scheduling_has_slices())
+		t_assert_u64_eq(after.slice, 200000);
+	/* By other policies a slice is something else, or nothing: they are left alone. */
+	t_assert_int_eq(sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){ 0 }), 0);
+	t_assert_int_eq(wp__os_thread_set_slice(300000), -ENOTSUP);
+	t_assert_u64_eq(scheduling_of_self().policy, SCHED_IDLE);
+	return arg;
+}
+
+T_TEST(os_thread, asks_for_short_slices)
+{
+	struct wp__thread thread;
+	t_assert_int_eq(wp__os_thread_create(&thread, 0, take_short_slices, NULL), 0);
+	wp__os_thread_join(&thread);
+}
+
 T_TEST(os_thread, faults)
 {
 	struct wp__thread thread;
@@ -237,6 +265,8 @@ T_TEST(os_thread, faults)
 	wp__fault_arm(WP_FAULT_THREAD_NAME, 1, false, ERANGE);
 	t_assert_int_eq(wp__os_thread_set_name("x"), -ERANGE);
 	t_assert_int_eq(wp__os_thread_set_name("x"), 0);
+	wp__fault_arm(WP_FAULT_SLICE, 1, false, EPERM);
+	t_assert_int_eq(wp__os_thread_set_slice(200000), -EPERM);
 	t_assert_int_eq(errno, 4711);
 }
 

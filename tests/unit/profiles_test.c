@@ -7,6 +7,7 @@
 
 #include "hooks.h"
 #include "pool.h"
+#include "scheduling.h"
 #include "t.h"
 
 static const enum wp_profile all[] = { WP_PROFILE_BALANCED, WP_PROFILE_LATENCY, WP_PROFILE_ECO };
@@ -159,6 +160,29 @@ T_TEST(profiles, every_job_runs_in_each)
 		work(all[i], 3, 0);
 		work(all[i], 2, 1);
 		work(all[i], 2, 16);
+	}
+}
+
+static int look_at_slice(void *payload)
+{
+	*(uint64_t *)payload = scheduling_of_self().slice;
+	return 0;
+}
+
+T_TEST(profiles, workers_have_short_slices_but_for_eco)
+{
+	if (!scheduling_has_slices())
+		t_skip("time slices are no matter of threads before Linux 6.12");
+	for (unsigned i = 0; i < 3; i++) {
+		struct wp_options o = WP_OPTIONS_INIT;
+		o.profile = all[i];
+		o.workers = 1;
+		struct wp_pool *pool = pool_make(&o);
+		uint64_t slice = 0, own = scheduling_of_self().slice;
+		struct wp_job job = { .fn = look_at_slice, .payload = &slice };
+		t_assert_int_eq(wp_submit_wait(pool, &job), 0);
+		t_assert_u64_eq(slice, all[i] == WP_PROFILE_ECO ? own : 100000);
+		pool_end(pool);
 	}
 }
 
