@@ -93,10 +93,11 @@ static inline unsigned wp__idle_parked(uint64_t idle)
 	return parked < 0 ? 0 : (unsigned)parked;
 }
 
-/* A recent view; relaxed: for decisions that any other order would make equally well. */
+/* A recent view. Whoever it counts as parked can be woken by who has it. */
 static inline uint64_t wp__parking_idle(const struct wp__parking *p)
 {
-	return wp_load_rlx_u64(&p->idle);
+	/* [K9] acq: the bits of those it counts; pairs with [K3] */
+	return wp_load_acq_u64(&p->idle);
 }
 
 /* `workers` places (1 .. WP__PARKING_MAX), all away. 0 or -ENOMEM. */
