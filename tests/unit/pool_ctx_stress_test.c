@@ -214,9 +214,7 @@ static void balance(void)
 	t_assert_u64_eq(
 		s.rejected_cancelled + s.rejected_timeout + s.rejected_full + s.rejected_closed,
 		refused);
-	/* Of a few jobs perhaps none met a cancel. */
-	if (s.submitted + refused >= 2000)
-		t_assert(s.rejected_cancelled && (storm.stopped || s.cancelled));
+	t_assert(s.rejected_cancelled && (storm.stopped || s.cancelled));
 	t_assert(wp__segqueue_is_valid(&storm.pool->lane));
 	t_assert_u64_eq(wp_load_rlx_u32(&storm.pool->lane.room.waiters), 0);
 }
@@ -245,19 +243,25 @@ static void rage(unsigned workers, size_t capacity, uint64_t rounds, bool stoppe
 	wp_ctx_unref(storm.top);
 }
 
+/* So many that some jobs meet a cancel, however small the load is asked to be. */
+static uint64_t rounds(uint64_t n)
+{
+	return wp_max_u64(t_scaled(n), 50);
+}
+
 T_TEST_TIMEOUT(pool_ctx_stress, the_books_balance, 600)
 {
-	rage(1, 1, t_scaled(2000), false);
-	rage(2, 2, t_scaled(2000), false);
-	rage(2, 7, t_scaled(3000), false);
-	rage(4, 64, t_scaled(3000), false);
+	rage(1, 1, rounds(2000), false);
+	rage(2, 2, rounds(2000), false);
+	rage(2, 7, rounds(3000), false);
+	rage(4, 64, rounds(3000), false);
 }
 
 T_TEST_TIMEOUT(pool_ctx_stress, the_books_balance_under_chaos, 600)
 {
 	wp__chaos(7, 64, 8);
-	rage(1, 2, t_scaled(300), false);
-	rage(3, 5, t_scaled(300), false);
+	rage(1, 2, rounds(300), false);
+	rage(3, 5, rounds(300), false);
 }
 
 T_TEST_TIMEOUT(pool_ctx_stress, stopped_in_the_middle, 600)
