@@ -211,15 +211,16 @@ T_TEST(pool_memory, a_burst_gives_its_memory_back)
 		t_skip("a sanitizer has memory of its own");
 		return;
 	}
-	if (t_memcheck())
-		t_skip("valgrind keeps memory of its own for each page that was touched");
 	struct wp_options o = WP_OPTIONS_INIT;
 	o.workers = 1;
 	o.pool_capacity = 2;
 	struct wp_pool *pool = pool_make(&o);
 	burst(pool, 100);
+	/* The code that valgrind makes of ours is in these pages, too: it is there after a burst. */
+	if (t_memcheck())
+		burst(pool, 65536);
 	uint64_t before = resident_pages();
-	for (int round = 0; round < 10; round++) {
+	for (int round = 0; round < (t_memcheck() ? 2 : 10); round++) {
 		uint64_t full = burst(pool, 65536);
 		t_assert_msg(full >= before + 400, "%llu pages, %llu when full",
 			(unsigned long long)before, (unsigned long long)full);
