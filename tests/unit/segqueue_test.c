@@ -324,6 +324,8 @@ static void line_produce(struct line *line, unsigned me)
 			wake_one(line);
 		if (result >= 0)
 			seq += in;
+		else
+			wp__os_yield(); /* full: for as long as no consumer runs */
 		/* Now and then everything is quiet for a moment, so that consumers do sleep. */
 		if (wp__rng_below(&rng, 64) == 0)
 			wp__os_sleep(20000);
