@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <wpool/clock.h>
 #include <wpool/error.h>
 
 #include "base/rng.h"
@@ -13,6 +14,7 @@
 #include "hooks.h"
 #include "lane.h"
 #include "ledger.h"
+#include "park/eventcount.h"
 
 /* ---- every call of the heap, counted by thread (one that ends frees memory of its own) ---- */
 
@@ -132,32 +134,58 @@ T_TEST(queue_memory, a_nearly_empty_queue_touches_three_segments_at_most)
 
 struct pair {
 	struct wp_queue *q;
-	uint64_t jobs, depth;
-	wp_atomic_u64 pushed, popped;
+	uint64_t depth, until; /* when to come to an end */
+	wp_atomic_u64 jobs, pushed, popped;
+	struct wp__eventcount moved; /* either of them has */
 };
+
+/*
+ * Until the other has moved the count on from `seen`; true where that took a sleep. Who sleeps is
+ * let in soon on a busy machine; who yields waits for everybody else's share of time, and that at
+ * each of very many turns.
+ */
+static bool until_it_moves(struct pair *p, const wp_atomic_u64 *count, uint64_t seen)
+{
+	for (unsigned looks = 0; looks < 100; looks++) {
+		if (wp_load_acq_u64(count) != seen)
+			return false;
+		wp_spin_hint();
+	}
+	uint32_t key = wp__ec_prepare(&p->moved);
+	while (wp_load_acq_u64(count) == seen) {
+		(void)wp__ec_wait(&p->moved, key, UINT64_MAX);
+		key = wp__ec_again(&p->moved);
+	}
+	wp__ec_leave(&p->moved);
+	return true;
+}
 
 static void ping(struct pair *p)
 {
-	for (uint64_t i = 0; i < p->jobs; i++) {
+	for (uint64_t i = 0; i < wp_load_rlx_u64(&p->jobs); i++) {
 		/* Never more than `depth` inside, however long the consumer is away. */
-		for (unsigned looks = 0; i - wp_load_acq_u64(&p->popped) >= p->depth; looks++)
-			if (looks > 100)
-				wp__os_yield();
+		for (uint64_t popped; i - (popped = wp_load_acq_u64(&p->popped)) >= p->depth;)
+			if (until_it_moves(p, &p->popped, popped) && wp_now_ns() >= p->until)
+				wp_store_rlx_u64(&p->jobs, i + 1); /* before the last is pushed */
 		t_assert_int_eq(wp_queue_push(p->q, &any_job), 0);
 		wp_store_rel_u64(&p->pushed, i + 1);
+		wp__ec_notify(&p->moved);
 	}
 }
 
 static void pong(struct pair *p)
 {
 	struct wp_job out[8];
-	for (uint64_t popped = 0; popped < p->jobs;) {
+	for (uint64_t popped = 0; popped < wp_load_rlx_u64(&p->jobs);) {
+		uint64_t pushed = wp_load_acq_u64(&p->pushed);
 		size_t n = wp_queue_pop_many(p->q, out, 8);
 		popped += n;
-		if (n)
+		if (n) {
 			wp_store_rel_u64(&p->popped, popped);
-		else
-			wp__os_yield();
+			wp__ec_notify(&p->moved);
+		} else {
+			until_it_moves(p, &p->pushed, pushed);
+		}
 	}
 }
 
@@ -178,7 +206,10 @@ static void goes_to_and_fro(uint32_t segment_size, uint64_t depth, uint64_t jobs
 {
 	if (!lane_lives_long_enough(segment_size))
 		return;
-	struct pair p = { .q = lane_create(65536, segment_size), .jobs = jobs, .depth = depth };
+	struct pair p = { .q = lane_create(65536, segment_size), .depth = depth };
+	/* Where turns take long because the machine is busy: those of a few seconds. */
+	p.until = wp_after_ms(3000);
+	wp_store_rlx_u64(&p.jobs, jobs);
 	struct crew crew;
 	crew_start(&crew, 2, ping_or_pong, &p);
 	crew_join(&crew);
