@@ -51,10 +51,10 @@ uint32_t wp__rescue_take(
 	} while (!wp_cas_weak_rlx_u32(&v->interrupt, &before, before | WP__RESCUING));
 	WP_POINT("X1");
 	/* [X1] sc: RESCUING before the look at left, for every thread; pairs with [X6] */
+	if (v->pool->has_membarrier && wp__os_membarrier() != 0)
+		wp__os_sleep(HEAVY_NAP_NS);
 	if (!v->pool->has_membarrier)
 		wp_fence_sc();
-	else if (wp__os_membarrier() != 0)
-		wp__os_sleep(HEAVY_NAP_NS);
 	/* [X4] acq: the batch, count and first_id; pairs with [X3] */
 	uint32_t n = wp_load_acq_u32(&v->left);
 	uint32_t outcome = 0;

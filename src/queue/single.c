@@ -137,10 +137,10 @@ void wp__single_heavy_fence(bool light)
 {
 	WP_POINT("G2");
 	/* [G2] sc: the signal before the look at tail, for every thread; pairs with [G1] */
+	if (light && wp__os_membarrier() != 0)
+		wp__os_sleep(HEAVY_NAP_NS);
 	if (!light)
 		wp_fence_sc();
-	else if (wp__os_membarrier() != 0)
-		wp__os_sleep(HEAVY_NAP_NS);
 }
 
 void wp__single_put_to_sleep(struct wp__segqueue *lane)
