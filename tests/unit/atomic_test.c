@@ -107,7 +107,7 @@ T_TEST(atomic, no_addition_is_lost)
 
 /*
  * Message passing: plain data behind a release store, read after an acquire load. The sender may be
- * ahead by as many as there are slots: turn by turn would be a long wait for a busy machine at each.
+ * ahead by as many as there are slots: turn by turn, a busy machine would wait long at each.
  */
 #define SLOTS 8192
 static uint64_t messages[SLOTS];

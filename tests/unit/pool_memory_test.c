@@ -216,7 +216,7 @@ T_TEST(pool_memory, a_burst_gives_its_memory_back)
 	o.pool_capacity = 2;
 	struct wp_pool *pool = pool_make(&o);
 	burst(pool, 100);
-	/* The code that valgrind makes of ours is in these pages, too: it is there after a burst. */
+	/* The code that valgrind makes of ours is in these pages, too: it is there after this. */
 	if (t_memcheck())
 		burst(pool, 65536);
 	uint64_t before = resident_pages();

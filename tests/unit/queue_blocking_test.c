@@ -71,7 +71,7 @@ static void produce(struct scene *s, unsigned me)
 		if (way == 0)
 			in = wp_queue_push_many(s->q, jobs, n), error = in < n ? WP_ECLOSED : 0;
 		else if (way == 1)
-			/* Later than the test may end: a busy machine may keep a consumer waiting. */
+			/* Later than the test may end: a busy machine lets consumers wait. */
 			error = wp_queue_push_until(s->q, jobs, wp_after_ms(3600000)), in = !error;
 		else
 			error = wp_queue_push(s->q, jobs), in = !error;
