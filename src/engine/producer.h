@@ -20,8 +20,8 @@
 #include "queue/single.h"
 
 struct wp_producer {
+	struct wp_pool *pool; /* NULL: an orphan; first, on the line of what each submit reads */
 	struct wp__single end;
-	struct wp_pool *pool; /* NULL: an orphan */
 	struct wp__lane *lane;
 	uint64_t reserved_at;             /* position of the first slot that was reserved */
 	size_t reserved;                  /* slots from there that a commit may publish */

@@ -39,15 +39,16 @@
 
 struct wp__segqueue;
 
+/* What each push reads comes first. */
 struct wp__place {
-	uint64_t lane;         /* its id; 0: nowhere */
-	uint64_t start;        /* position of the block's first ticket */
-	uint64_t span;         /* of the whole block, as a position */
-	uint64_t easy_start;   /* position of the first easy ticket */
-	uint64_t easy_span;    /* of all of them; 0: none are known */
 	uintptr_t slot_origin; /* where the slot of position 0 would be */
 	uintptr_t mark_origin; /* and its mark */
 	uint8_t mark;          /* of this use of the segment */
+	uint64_t lane;         /* its id; 0: nowhere */
+	uint64_t easy_start;   /* position of the first easy ticket */
+	uint64_t easy_span;    /* of all of them; 0: none are known */
+	uint64_t start;        /* position of the block's first ticket */
+	uint64_t span;         /* of the whole block, as a position */
 };
 
 /* Makes the place of the block with the ticket at `position`, which the caller holds. */

@@ -167,7 +167,8 @@ static inline int pushed(uint64_t tail)
 }
 
 /* The block of a shared lane that this thread pushed to last. */
-static _Thread_local struct wp__place last_place __attribute__((tls_model("initial-exec")));
+static _Thread_local struct wp__place last_place
+	__attribute__((tls_model("initial-exec"), aligned(WP_CACHE_LINE)));
 
 static inline struct wp__place *place_of(struct wp__segqueue *q, uint64_t position)
 {
