@@ -494,7 +494,8 @@ T_TEST_TIMEOUT(pool_shutdown, ten_thousand_pools_leave_nothing, 900)
 	t_assert_u64_eq(now.files, then.files);
 	if (T_SANITIZED)
 		return;
-	t_assert(now.resident < then.resident + 256);
+	/* Valgrind is resident, too: code it makes of ours. What is lost it reports itself. */
+	t_assert(now.resident < then.resident + 256 || t_memcheck());
 	t_assert(
 		now.reserved < then.reserved + 256 + 2 * 2050); /* the C library keeps two stacks */
 }
