@@ -65,14 +65,15 @@ T_TEST_TIMEOUT(fork, in_the_only_job, 400)
 struct traffic {
 	struct wp_pool *pool;
 	struct crew crew;
-	wp_atomic_u32 enough;
-	wp_atomic_u64 accepted;
+	wp_atomic_u32 enough, begun;
+	wp_atomic_u64 accepted, there;
 };
 
 static void submit_until_enough(void *arg, unsigned me)
 {
 	struct traffic *t = arg;
 	struct wp_job job = { .fn = count_fn, .payload = &ran }, jobs[3] = { job, job, job };
+	wp_add_rlx_u32(&t->begun, 1);
 	while (!wp_load_rlx_u32(&t->enough)) {
 		ssize_t n =
 			me ? wp_submit_batch(t->pool, jobs, 3) : 1 + wp_submit_wait(t->pool, &job);
@@ -258,6 +259,31 @@ T_TEST_TIMEOUT(fork, while_others_create_and_destroy, 400)
 
 /* ---- what else a child may do ---- */
 
+#define MEETING 2
+
+static int meet(void *payload)
+{
+	wp_atomic_u64 *there = payload;
+	wp_add_rlx_u64(there, 1);
+	while (wp_load_rlx_u64(there) < MEETING)
+		wp__os_yield();
+	return 0;
+}
+
+/*
+ * Waits until the pool's workers, MEETING of them, and the submitters all work: threads allocate
+ * when they start, and AddressSanitizer's heap is of no use to a child that is forked meanwhile.
+ */
+static void let_all_begin(struct traffic *t)
+{
+	struct wp_job jobs[MEETING];
+	for (unsigned i = 0; i < MEETING; i++)
+		jobs[i] = (struct wp_job){ .fn = meet, .payload = &t->there };
+	t_assert_int_eq(wp_submit_batch(t->pool, jobs, MEETING), MEETING);
+	pool_until(wp_load_rlx_u64(&t->there) == MEETING);
+	pool_until(wp_load_rlx_u32(&t->begun) == 2);
+}
+
 static void use_a_pool(void)
 {
 	wp_atomic_u64 count = { 0 };
@@ -294,8 +320,9 @@ T_TEST(fork, child_has_pools_of_its_own)
 {
 	if (!THREADS_IN_CHILD)
 		t_skip("no threads in a child under this sanitizer");
-	struct traffic t = { .pool = pool_of(2, 16, 4) };
+	struct traffic t = { .pool = pool_of(MEETING, 16, 4) };
 	crew_start(&t.crew, 2, submit_until_enough, &t);
+	let_all_begin(&t);
 	for (unsigned i = 0; i < 20; i++) {
 		pid_t pid = fork_without_leak_check();
 		if (pid == 0) {
@@ -307,7 +334,7 @@ T_TEST(fork, child_has_pools_of_its_own)
 		}
 		child_ends_well(pid);
 	}
-	expect_all_ran(&t, 0);
+	expect_all_ran(&t, MEETING);
 }
 
 T_TEST(fork, queue_is_a_copy)
