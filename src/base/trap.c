@@ -170,6 +170,16 @@ void wp__trap_release(void)
 	errno = saved;
 }
 
+void wp__trap_hold(void)
+{
+	wp__os_mutex_lock(&mutex);
+}
+
+void wp__trap_let_go(void)
+{
+	wp__os_mutex_unlock(&mutex);
+}
+
 /* ---- a stack for it ---- */
 
 static int change_stack(const stack_t *stack, stack_t *outer)

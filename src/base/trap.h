@@ -37,6 +37,13 @@ int wp__trap_acquire(wp__trap_fn take);
 void wp__trap_release(void);
 
 /*
+ * Between these nobody is in the middle of the two above: around a fork, so that the child finds
+ * the handlers complete and can have users of its own.
+ */
+void wp__trap_hold(void);
+void wp__trap_let_go(void);
+
+/*
  * Gives the calling thread a stack for signal handlers, with a guard page below it, if it has not
  * got one of this kind; and puts back what it had. Enter returns 0 or a negative errno.
  */

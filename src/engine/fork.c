@@ -4,6 +4,7 @@
 #include <wpool/error.h>
 
 #include "base/rcu.h"
+#include "base/trap.h"
 #include "engine/lanes.h"
 
 static struct wp__mutex mutex = WP__MUTEX_INIT;
@@ -32,8 +33,20 @@ static void mark(struct wp_pool *pool)
 	wp__os_mutex_init(&pool->mutex);
 	wp__os_mutex_init(&pool->end_mutex);
 	wp__os_mutex_init(&pool->panic_mutex);
-	/* The handlers stay, and pass everything on: their lock may be held. */
+	/* The handlers stay, and pass everything on: this pool's part in them is not given back. */
 	pool->has_traps = false;
+}
+
+static void before(void)
+{
+	wp__fork_hold();
+	wp__trap_hold();
+}
+
+static void in_parent(void)
+{
+	wp__trap_let_go();
+	wp__fork_release();
 }
 
 static void in_child(void)
@@ -41,13 +54,14 @@ static void in_child(void)
 	wp__rcu_forked();
 	for (struct wp_pool *pool = pools; pool; pool = pool->next)
 		mark(pool);
+	wp__trap_let_go();
 	wp__fork_release();
 }
 
 int wp__fork_enter(struct wp_pool *pool)
 {
 	wp__fork_hold();
-	int error = wp__os_at_fork(wp__fork_hold, wp__fork_release, in_child);
+	int error = wp__os_at_fork(before, in_parent, in_child);
 	if (!error) {
 		pool->next = pools;
 		pool->link = &pools;

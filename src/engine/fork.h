@@ -3,7 +3,8 @@
  * fork: the child of a process with pools has their memory, but none of their threads.
  *
  * All pools of the process are in a list. Around each fork (wp__os_at_fork) the list's mutex is
- * held, and the child, while it still has one thread, marks every pool as forked:
+ * held, and the signal handlers' (base/trap.h), and the child, while it still has one thread, marks
+ * every pool as forked:
  *
  *     lanes       closed: every submit takes the way of a refusal, and finds the mark there
  *     workers     the child may be the copy of one, inside a job that has called fork: its
@@ -30,7 +31,10 @@
 #include "engine/pool.h"
 #include "engine/rescue.h"
 
-/* Puts a pool that is complete but for its threads in the list. 0 or WP_ENOMEM. */
+/*
+ * Puts a pool that is complete but for its threads and its signal handlers, of which this has to
+ * come before, in the list. 0 or WP_ENOMEM.
+ */
 int wp__fork_enter(struct wp_pool *pool);
 
 /* Takes it out, if it is there. */

@@ -216,12 +216,13 @@ int wp__pool_start(struct wp_pool **out, const struct wp_options *options)
 	int error = init_jobs(pool);
 	if (!error)
 		error = init_timing(pool);
-	if (!error)
-		error = init_traps(pool);
 	if (!error) {
 		plan_pinning(pool);
 		error = wp__fork_enter(pool);
 	}
+	/* Only now: a fork at this moment has to be noticed (base/trap.h). */
+	if (!error)
+		error = init_traps(pool);
 	if (!error) {
 		error = start_threads(pool);
 		if (error)

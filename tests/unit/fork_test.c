@@ -5,7 +5,9 @@
  * nothing had happened.
  */
 #define _GNU_SOURCE
+#include "base/trap.h"
 #include "crew.h"
+#include "engine/guard.h"
 #include "forked_pool.h"
 #include "hooks.h"
 #include "pool.h"
@@ -249,6 +251,38 @@ T_TEST_TIMEOUT(fork, while_others_create_and_destroy, 400)
 			try_everything(t.pool);
 			wp_pool_destroy(t.pool);
 			_exit(0); /* of the others' pools it has parts */
+		}
+		child_ends_well(pid);
+	}
+	wp_store_rlx_u32(&t.enough, 1);
+	crew_join(&t.crew);
+	pool_end(t.pool);
+}
+
+/* ---- pools that put signal handlers in place meanwhile, and take them away ---- */
+
+static void come_and_go(void *arg, unsigned me)
+{
+	const wp_atomic_u32 *enough = arg;
+	(void)me;
+	while (!wp_load_rlx_u32(enough)) {
+		t_assert_int_eq(wp__trap_acquire(wp__guard_take), 0);
+		wp__trap_release();
+	}
+}
+
+/* The child finds them complete, and can go on with them. */
+T_TEST_TIMEOUT(fork, while_handlers_come_and_go, 400)
+{
+	struct traffic t = { .pool = pool_of(1, 8, 4) };
+	crew_start(&t.crew, 2, come_and_go, &t.enough);
+	for (unsigned i = 0; i < t_scaled(FORKS); i++) {
+		pid_t pid = fork_without_leak_check();
+		if (pid == 0) {
+			child_check(wp__trap_acquire(wp__guard_take) == 0);
+			wp__trap_release();
+			try_everything(t.pool);
+			child_exit();
 		}
 		child_ends_well(pid);
 	}
