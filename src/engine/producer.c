@@ -221,8 +221,11 @@ void wp__producer_commit(struct wp_producer *p, size_t n)
 	wp__producer_enter(p);
 	n = check_reserved(p, n);
 	struct wp_job *jobs = n ? wp__place_slot(&p->end.place, p->reserved_at) : NULL;
+	uint64_t first_id = 0;
 	int pushed = 0;
 	if (n) {
+		const struct wp__segqueue *q = p->end.lane;
+		first_id = q->first_id + (p->reserved_at - q->first) / WP__TICKET_ONE;
 		take_references(jobs, n);
 		struct wp__worker *self = wp__guard_hold_self();
 		pushed = wp__single_commit(&p->end, n);
@@ -237,6 +240,5 @@ void wp__producer_commit(struct wp_producer *p, size_t n)
 		return;
 	wp__producer_refuse(p, n, pushed);
 	/* They are the caller's no more, and nobody else will. */
-	for (size_t i = 0; i < n; i++)
-		wp__job_finish(&jobs[i]);
+	wp__run_cleanups(jobs, n, first_id);
 }

@@ -440,6 +440,24 @@ bool wp__run_while_waiting(struct wp__worker *w, struct wp__awaited *awaited)
 	return run_next_of_batch(w) || run_one_set_aside(w) || help_lane(w, awaited);
 }
 
+static void clean_up_guarded(void *worker)
+{
+	struct wp__worker *w = worker;
+	finish(w, running_job(w));
+}
+
+WP_COLD void wp__run_cleanups(const struct wp_job *jobs, size_t n, uint64_t first_id)
+{
+	struct wp__worker *w = wp__self;
+	for (size_t i = 0; i < n; i++) {
+		struct wp__running job = { .jobs = &jobs[i], .first_id = first_id + i };
+		if (w && w->running)
+			nest(w, &job, clean_up_guarded);
+		else
+			wp__job_finish(&jobs[i]);
+	}
+}
+
 const struct wp_job_info *wp_job_current(void)
 {
 	struct wp__worker *w = wp__self;

@@ -44,6 +44,12 @@ bool wp__run_to_make_room(struct wp__worker *w);
 struct wp__awaited;
 bool wp__run_while_waiting(struct wp__worker *w, struct wp__awaited *awaited);
 
+/*
+ * n jobs that were refused, and whose cleanups nobody else will run: each runs, also where one
+ * before it gives up. Any thread; inside a job or not.
+ */
+void wp__run_cleanups(const struct wp_job *jobs, size_t n, uint64_t first_id);
+
 /* Frees what the worker holds; nothing is set aside any more. */
 void wp__run_fini(struct wp__worker *w);
 

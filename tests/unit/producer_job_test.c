@@ -101,6 +101,75 @@ T_TEST(producer_job, deadlines_inside)
 	pool_end(pool);
 }
 
+/* ---- committed too late: the cleanups run inside of the job, and give up as it might ---- */
+
+#define LATE 8u
+
+static struct late {
+	wp_atomic_u32 reserved, returned;
+	unsigned cleanups[LATE], ids;
+	uint64_t first_id;
+} late;
+
+static int never(void *payload)
+{
+	(void)payload;
+	t_assert(false);
+	return 0;
+}
+
+static void clean_up_or_not(void *payload)
+{
+	uintptr_t i = (uintptr_t)payload;
+	late.cleanups[i]++;
+	late.ids += wp_job_current()->id == late.first_id + i;
+	if (i % 3 == 1)
+		wp_panic(-1, "cleanup %u", (unsigned)i);
+}
+
+static int commits_late(void *payload)
+{
+	struct wp_ctx *ctx = payload;
+	size_t n = LATE;
+	own = producer_in(wp_job_current()->pool);
+	struct wp_job *jobs = wp_producer_reserve(own, &n);
+	t_assert(jobs && n == LATE);
+	for (size_t i = 0; i < LATE; i++)
+		jobs[i] = (struct wp_job){ .fn = never,
+			.payload = (void *)i,
+			.ctx = i % 2 ? ctx : NULL,
+			.cleanup = clean_up_or_not };
+	wp_store_rel_u32(&late.reserved, 1);
+	pool_until(wp_pool_is_closed(wp_job_current()->pool));
+	late.first_id = UINT64_C(1) << 44; /* the first of the first lane that producers had */
+	wp_producer_commit(own, LATE);
+	wp_producer_close(own);
+	wp_store_rlx_u32(&late.returned, 1);
+	return 0;
+}
+
+/* Each is cleaned up, whatever those before it did, and the job goes on. */
+T_TEST(producer_job, cleanups_that_give_up_in_a_commit)
+{
+	struct wp_pool *pool = pool_for(1, LATE, 0);
+	struct wp_stop_report report;
+	struct wp_ctx *ctx;
+	t_assert_int_eq(wp_ctx_create(&ctx, NULL, WP_FOREVER), 0);
+	t_assert_int_eq(wp_submit(pool, commits_late, ctx), 0);
+	pool_until(wp_load_acq_u32(&late.reserved));
+	t_assert_int_eq(wp_pool_shutdown(pool, WP_FOREVER, &report), 0);
+	t_assert_u64_eq(report.completed, 1);
+	t_assert(wp_load_rlx_u32(&late.returned));
+	for (size_t i = 0; i < LATE; i++)
+		t_assert_int_eq(late.cleanups[i], 1);
+	t_assert_int_eq(late.ids, LATE);
+	struct wp_stats s = pool_stats(pool);
+	t_assert_u64_eq(s.rejected_closed, LATE);
+	t_assert_u64_eq(s.handler_panics, 3);
+	wp_ctx_unref(ctx); /* else its memory would be lost */
+	wp_pool_destroy(pool);
+}
+
 /* ---- fairness: one worker, so that its jobs count exactly ---- */
 
 #define BATCH 16u
