@@ -281,6 +281,59 @@ EXPLORE_TEST(room_in_turn_given_up, .setup = full_with_four_in_turn,
 	.no_leaks = true);
 
 /*
+ * ---- tickets that need no further look (queue/place.h): never more jobs inside than there is room
+ * for, although the block goes on beyond the limit; and none in a block that is not theirs ----
+ */
+
+static void little_room_in_a_large_block(void)
+{
+	lab_make(4, 8);
+}
+
+static void room_in_small_blocks(void)
+{
+	lab_make(8, 3);
+}
+
+static void push_within_capacity(uint32_t number)
+{
+	lab_must_push(number);
+	/* Read-modify-writes, which read no old value; head last, so it is not too low. */
+	uint32_t accepted = wp_add_rlx_u32(&lab_accepted, 0);
+	uint64_t head = wp_add_rlx_u64(&lab_queue.head, 0) & WP__POSITION;
+	uint64_t most = head - lab_queue.first + lab_queue.capacity_span;
+	explore_assert(accepted * WP__TICKET_ONE <= most);
+}
+
+static void push_0_to_4(void)
+{
+	for (uint32_t i = 0; i < 5; i++)
+		push_within_capacity(i);
+}
+
+static void push_5_to_9(void)
+{
+	for (uint32_t i = 5; i < 10; i++)
+		push_within_capacity(i);
+}
+
+static void consume_10(void)
+{
+	lab_claim_until(10, 2);
+}
+
+static void check_10(void)
+{
+	lab_all_taken(10);
+}
+
+EXPLORE_TEST(room_easy_2p, .setup = little_room_in_a_large_block,
+	.body = { push_0_to_4, push_5_to_9, consume_10 }, .check = check_10, .no_leaks = true);
+
+EXPLORE_TEST(room_easy_blocks, .setup = room_in_small_blocks,
+	.body = { push_0_to_4, push_5_to_9, consume_10 }, .check = check_10, .no_leaks = true);
+
+/*
  * ---- holders: two that read "far from full" take the last ticket and one beyond the limit, and
  * the latter waits with it ----
  */
