@@ -259,9 +259,10 @@ static uint32_t batch_share(const struct wp__worker *w)
 	return wp__idle_active(wp__parking_idle(&w->pool->parking));
 }
 
-static void pause_until(uint64_t ticks)
+/* By what has passed: where the clock jumps back the pause ends, instead of lasting as long. */
+static void pause_since(uint64_t claimed, uint64_t gap)
 {
-	while ((int64_t)(ticks - wp__os_ticks()) > 0)
+	while (wp__os_ticks() - claimed < gap)
 		wp_spin_hint();
 }
 
@@ -296,13 +297,14 @@ static WP_COLD void doze(struct wp__worker *w, const struct wp__claim *claim, ui
 	}
 	uint64_t wanted = wp_min_u64(apart * worth_a_doze(&pool->options), pool->gap_ticks);
 	w->gap = (w->gap + wanted) / 2;
-	int64_t left = (int64_t)(claimed + w->gap - wp__os_ticks());
-	if (left < (int64_t)wp__ns_to_ticks(pool, WP__DOZE_NS)) {
-		pause_until(claimed + w->gap);
+	uint64_t passed = wp__os_ticks() - claimed;
+	uint64_t left = w->gap - wp_min_u64(w->gap, passed);
+	if (left < wp__ns_to_ticks(pool, WP__DOZE_NS)) {
+		pause_since(claimed, w->gap);
 		return;
 	}
 	tell_rest(w);
-	wp__os_sleep(wp__ticks_to_ns(pool, (uint64_t)left));
+	wp__os_sleep(wp__ticks_to_ns(pool, left));
 }
 
 /* Sets the pause by how far apart jobs come, and makes it. */
@@ -326,7 +328,7 @@ static void pace(struct wp__worker *w, const struct wp__claim *claim, uint64_t c
 	uint64_t wanted = pool->options.batch_max - pool->options.batch_max / 8;
 	w->gap = (w->gap + wp_min_u64(apart * wanted, pool->gap_ticks)) / 2;
 	/* From the claim on: more jobs have come while these ran. */
-	pause_until(claimed + w->gap);
+	pause_since(claimed, w->gap);
 }
 
 /* See "one active worker is enough" in the header. */

@@ -47,6 +47,11 @@ bool explore_variant(void)
 	return rt->variant;
 }
 
+void explore_ticks_jump_back(uint64_t ns)
+{
+	rt->ticks_behind += ns;
+}
+
 unsigned explore_self(void)
 {
 	return rt->cur;

@@ -120,6 +120,28 @@ DOZE_TEST(doze_1w, one_worker, submit_in_doze);
 DOZE_TEST(doze_1w2s, one_worker, submit_in_doze, submit_another);
 DOZE_TEST(doze_2w, two_workers, submit_in_doze, submit_another);
 
+/* ---- the counter of ticks jumps back in a job that makes its worker doze; no doze is longer ---- */
+
+static int jumps_and_runs(void *payload)
+{
+	explore_ticks_jump_back(1000 * GAP_NS);
+	return runs(payload);
+}
+
+static void submit_after_jump(void)
+{
+	submit(0);
+	wp__os_sleep(APART_NS);
+	struct wp_job job = { .fn = jumps_and_runs, .payload = &came[1] };
+	came[1] = wp__os_now_ns();
+	explore_assert(wp_submit_job(pool, &job) == 0);
+	until_ran(1);
+	submit(2);
+}
+
+EXPLORE_TEST(doze_ticks_jump_back, .setup = one_worker, .body = { submit_after_jump },
+	.check = all_ran, .no_leaks = true, .timeouts = -1, .stale = -1);
+
 /* ---- the end of a doze is early: deadlines pass at any time; nothing is lost ---- */
 
 static int only_runs(void *payload)

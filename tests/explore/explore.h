@@ -120,6 +120,9 @@ void explore_note(const char *text, uint64_t value);
 /* An unlabelled wait-for-somebody-else, for bodies that poll. */
 void explore_wait_hint(void);
 
+/* The counter of ticks jumps back, for everybody; at most 1 s in all. */
+void explore_ticks_jump_back(uint64_t ns);
+
 /* Ends the calling thread as pthread_exit does. Only inside of wp__os_try. */
 _Noreturn void explore_end_thread(void);
 

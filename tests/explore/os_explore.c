@@ -135,7 +135,7 @@ uint64_t wp__os_now_ns(void)
 uint64_t wp__os_ticks_explore(void);
 uint64_t wp__os_ticks_explore(void)
 {
-	return rt->now += TICK_NS;
+	return (rt->now += TICK_NS) - rt->ticks_behind;
 }
 
 uint64_t wp__os_ticks_per_1024ns(void)

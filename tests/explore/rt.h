@@ -260,6 +260,7 @@ struct rt {
 	struct knowledge read_sides; /* what read sides left behind */
 	struct knowledge updates; /* what a read side that begins after a grace period did sees */
 	uint64_t writes, now, hash;
+	uint64_t ticks_behind; /* how far the counter of ticks has jumped back, against now */
 	uint32_t steps, stores, idle, rcu_sections;
 	struct budget left;
 	struct loc *locs;

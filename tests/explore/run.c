@@ -103,6 +103,7 @@ static void begin(struct explore_test *test, bool variant)
 	rt->ready = 1;
 	rt->spinning = rt->timed = 0;
 	rt->now = 1000000000;
+	rt->ticks_behind = 0;
 	rt->writes = rt->hash = 0;
 	rt->steps = rt->stores = rt->idle = rt->rcu_sections = 0;
 	rt->nmutexes = rt->nevents = 0;
