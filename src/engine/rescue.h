@@ -37,8 +37,9 @@
  * Who rescues. The standby (park/parking.h) finds a worker without progress, declares it away and
  * looks whether it holds jobs; every worker does before it parks. Who holds jobs that are not
  * started stays active, whatever it runs, and sees to it that there is a standby: so a worker that
- * is away and holds jobs was declared away, and somebody is on his way to it. Jobs that were set
- * aside (engine/run.h) cannot be rescued.
+ * is away and holds jobs was declared away, and somebody is on his way to it: whoever cannot go
+ * himself (a job of his goes on) wakes another one to do that before anything else. Jobs that were
+ * set aside (engine/run.h) cannot be rescued.
  */
 #ifndef WP_ENGINE_RESCUE_H
 #define WP_ENGINE_RESCUE_H

@@ -97,19 +97,19 @@ static void leave_watch(struct wp__worker *w, bool work_left)
 
 void wp__worker_step_away(struct wp__worker *w, bool work_left)
 {
-	bool wake = w->stuck != NULL; /* a rescue that this worker cannot make any more */
+	if (w->stuck) /* a rescue that this worker cannot make any more */
+		wp__parking_wake_to_help(&w->pool->parking, WP__PARKING_MAX);
 	w->stuck = NULL;
 	if (wp_load_rlx_u32(&w->left)) {
 		/* Who holds jobs stays active, so that a standby comes to look after them. */
 		back_to_looking(w);
 		see_to_standby(w);
 		wp__lanes_offer_room(w->pool);
-		wake |= work_left;
+		if (work_left)
+			wp__parking_wake_one(&w->pool->parking);
 	} else {
 		leave_watch(w, work_left);
 	}
-	if (wake)
-		wp__parking_wake_one(&w->pool->parking);
 }
 
 /* See "handing over the watch" in the header. */
@@ -180,12 +180,8 @@ static void sleep_parked(struct wp__worker *w)
 	while (!wp__parking_sleep(parking, w->index)) {
 		bool look = wp__parking_tick(parking, w->index);
 		w->stuck = find_stuck(w);
-		/* This worker is one of those parked. */
-		bool others = wp__idle_parked(wp__parking_idle(parking)) > 1;
-		if (w->stuck && w->running && others) {
+		if (w->stuck && w->running && wp__parking_wake_to_help(parking, w->index))
 			w->stuck = NULL;
-			wp__parking_wake_other(parking, w->index);
-		}
 		if ((look || w->stuck) && wp__parking_unpark(parking, w->index)) {
 			look_after_all(w);
 			return;
@@ -193,6 +189,9 @@ static void sleep_parked(struct wp__worker *w)
 		wp__lanes_offer_room(w->pool);
 	}
 	wp__count(&w->wakes, 1);
+	/* Not after a look at the lanes: what comes from there may take long. */
+	if (parking->spots[w->index].to_help)
+		w->stuck = find_stuck(w);
 }
 
 static bool must_exit(const struct wp__worker *w)

@@ -121,6 +121,7 @@ bool wp__parking_sleep(struct wp__parking *p, unsigned i)
 	/* Relaxed: nobody sets it again before this worker has parked again. */
 	wp_store_rlx_u32(&spot->token, 0);
 	spot->appointed = token == WP__TOKEN_PARK;
+	spot->to_help = token == WP__TOKEN_HELP;
 	give_up_standby(p, spot);
 	return true;
 }
@@ -196,9 +197,9 @@ bool wp__parking_wake_one(struct wp__parking *p)
 	return wake_any(p, WP__PARKING_MAX, WP__TOKEN_LOOK);
 }
 
-bool wp__parking_wake_other(struct wp__parking *p, unsigned i)
+bool wp__parking_wake_to_help(struct wp__parking *p, unsigned i)
 {
-	return wake_any(p, i, WP__TOKEN_LOOK);
+	return wake_any(p, i, WP__TOKEN_HELP);
 }
 
 bool wp__parking_appoint(struct wp__parking *p)

@@ -33,6 +33,10 @@
  * the moment somebody decided to wake it. Low numbers are preferred: under light load the same few
  * workers run, with warm caches, and the others sleep on.
  *
+ * Help. Who finds a worker that holds jobs and does not get on with them, and cannot see to it
+ * himself, wakes another one for that (wp__parking_wake_to_help): it does so before it looks at the
+ * lanes, because what it finds there may take long.
+ *
  * Invariants.   active >= sum of spot.active, equal while no call is going on
  *               active + parked <= workers                     (no call going on)
  *               bit set => parked;  parked and bit clear => its token is on the way
@@ -61,6 +65,7 @@
 
 #define WP__TOKEN_LOOK UINT32_C(1) /* there may be work */
 #define WP__TOKEN_PARK UINT32_C(2) /* a standby is missing: park again */
+#define WP__TOKEN_HELP UINT32_C(3) /* somebody is stuck: see to him before there is other work */
 
 /* A worker's place. */
 struct wp__spot {
@@ -70,6 +75,7 @@ struct wp__spot {
 	                         while it is woken in the middle of wp__parking_park */
 	bool standby;                /* the worker's own: it holds STANDBY */
 	bool appointed;              /* the worker's own: it was woken by wp__parking_appoint */
+	bool to_help;                /* the same: by wp__parking_wake_to_help */
 	uint64_t seen;               /* the standby's note of progress at its last tick */
 	_Alignas(WP_ALONE) wp_atomic_u64 progress; /* advanced by the worker at every look */
 };
@@ -144,8 +150,8 @@ bool wp__parking_tick(struct wp__parking *p, unsigned i);
 /* Wakes one parked worker, if there is one; returns whether. */
 bool wp__parking_wake_one(struct wp__parking *p);
 
-/* The same, but not worker i. */
-bool wp__parking_wake_other(struct wp__parking *p, unsigned i);
+/* The same, but not worker i (WP__PARKING_MAX: any), and to see to somebody who is stuck. */
+bool wp__parking_wake_to_help(struct wp__parking *p, unsigned i);
 
 /* Wakes one parked worker to park again, as the standby if there still is none; returns whether. */
 bool wp__parking_appoint(struct wp__parking *p);

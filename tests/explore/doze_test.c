@@ -120,7 +120,7 @@ DOZE_TEST(doze_1w, one_worker, submit_in_doze);
 DOZE_TEST(doze_1w2s, one_worker, submit_in_doze, submit_another);
 DOZE_TEST(doze_2w, two_workers, submit_in_doze, submit_another);
 
-/* ---- the counter of ticks jumps back in a job that makes its worker doze; no doze is longer ---- */
+/* ---- the counter of ticks jumps back before a doze, which is no longer for that ---- */
 
 static int jumps_and_runs(void *payload)
 {

@@ -359,6 +359,29 @@ T_TEST(parking, an_appointed_worker_is_told_so_and_becomes_standby)
 	end();
 }
 
+T_TEST(parking, one_woken_to_help_is_told_so_once)
+{
+	begin(3);
+	t_assert(!wp__parking_wake_to_help(&parking, WP__PARKING_MAX));
+	wp__parking_park(&parking, 1);
+	t_assert(!wp__parking_wake_to_help(&parking, 1)); /* not itself */
+	wp__parking_park(&parking, 2);
+	t_assert(wp__parking_wake_to_help(&parking, 1));
+	t_assert(wp__parking_sleep(&parking, 2));
+	t_assert(parking.spots[2].to_help && !parking.spots[2].appointed);
+	expect(1, 1, false);
+	wp__parking_park(&parking, 2);
+	t_assert(wp__parking_wake(&parking, 2));
+	t_assert(wp__parking_sleep(&parking, 2));
+	t_assert(!parking.spots[2].to_help);
+	wp__parking_leave(&parking, 2);
+	t_assert(wp__parking_wake_to_help(&parking, WP__PARKING_MAX));
+	t_assert(wp__parking_sleep(&parking, 1));
+	t_assert(parking.spots[1].to_help);
+	wp__parking_leave(&parking, 1);
+	end();
+}
+
 T_TEST(parking, standby_that_is_woken_during_its_tick)
 {
 	begin(2);

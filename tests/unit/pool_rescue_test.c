@@ -20,6 +20,7 @@ struct scene {
 	uint32_t waiter;       /* the worker of the job that waits */
 	/* The long job ran on the other worker, held jobs, and they were taken from it. */
 	bool rescued;
+	wp_job_fn long_fn; /* what is waited for */
 };
 
 /* Long: until the jobs behind it are taken from the worker that holds them. */
@@ -41,7 +42,7 @@ static int long_job(void *payload)
 static int waiting_job(void *payload)
 {
 	struct scene *scene = payload;
-	struct wp_job job = { .fn = long_job, .payload = scene };
+	struct wp_job job = { .fn = scene->long_fn, .payload = scene };
 	scene->waiter = wp_job_current()->worker;
 	wp_store_rel_u32(&scene->waiting, 1);
 	return wp_submit_wait(scene->pool, &job);
@@ -74,16 +75,65 @@ static void play_until_rescued(struct scene *scene)
 
 T_TEST(pool_rescue, from_inside_a_job)
 {
-	struct scene scene = { .pool = pool_of(2, 4096, 64) };
+	struct scene scene = { .pool = pool_of(2, 4096, 64), .long_fn = long_job };
 	play_until_rescued(&scene);
 }
 
 /* A filter on system calls was installed when the pool was there already. */
 T_TEST(pool_rescue, membarrier_is_taken_away)
 {
-	struct scene scene = { .pool = pool_of(2, 4096, 64) };
+	struct scene scene = { .pool = pool_of(2, 4096, 64), .long_fn = long_job };
 	wp__fault_arm(WP_FAULT_MEMBARRIER, 1, true, EPERM);
 	play_until_rescued(&scene);
+}
+
+/* ---- other long jobs come when one is stuck: who is woken to help sees to it first ---- */
+
+static bool is_holding(const struct wp__worker *w)
+{
+	return wp_load_rlx_u32(&w->left) != 0;
+}
+
+static int until_rescued(void *payload)
+{
+	struct wp__worker *stuck = payload;
+	pool_until((wp_load_rlx_u32(&stuck->interrupt) & WP__RESCUED) || !is_holding(stuck));
+	return 0;
+}
+
+/* The others sleep, one of them as the standby, and this worker counts as one that looks. */
+static bool is_watched(struct wp__worker *w)
+{
+	uint64_t idle = wp__parking_idle(&w->pool->parking);
+	return wp__idle_parked(idle) == 2 && (idle & WP__IDLE_STANDBY) &&
+	       wp__parking_is_active(&w->pool->parking, w->index);
+}
+
+static int long_one_of_three(void *payload)
+{
+	struct scene *scene = payload;
+	unsigned me = wp_job_current()->worker;
+	struct wp__worker *w = &scene->pool->workers[me];
+	bool held = wp_load_rlx_u32(&w->left) > 0 && me != scene->waiter;
+	wp_store_rlx_u32(&scene->enough, 1);
+	if (!held)
+		return 0;
+	pool_until(is_watched(w) || (wp_load_rlx_u32(&w->interrupt) & WP__RESCUED));
+	/* As many as there are others: who looks at the lane first has no time for a rescue. */
+	for (unsigned i = 0; i < 2; i++)
+		t_assert_int_eq(wp_submit(scene->pool, until_rescued, w), 0);
+	pool_until(wp_load_rlx_u32(&w->interrupt) & WP__RESCUED);
+	return 0;
+}
+
+T_TEST(pool_rescue, before_long_jobs_that_came_later)
+{
+	struct scene scene = { .pool = pool_of(3, 4096, 64), .long_fn = long_one_of_three };
+	for (unsigned i = 0; i < t_scaled(TRIES); i++) {
+		pool_make_cheap(scene.pool, &scene.counter);
+		play(&scene);
+	}
+	pool_end(scene.pool);
 }
 
 /* ---- a batch with a long job ---- */
