@@ -85,7 +85,9 @@ void wp__producers_orphan(struct wp_pool *pool)
 void wp__producer_check(struct wp_producer *p)
 {
 	/* Relaxed: the caller keeps the order; this only finds out that he did not. */
-	if (wp_swap_rlx_u32(&p->in_use, 1))
+	bool used = wp_swap_rlx_u32(&p->in_use, 1);
+	/* In the child of a fork the call may be one of its parent's. */
+	if (used && !(p->pool && wp__is_forked(p->pool)))
 		wp__os_die("wp_producer: two threads use one handle at the same time");
 	if (!p->pool)
 		wp__os_die("wp_producer: the handle is used after its pool was destroyed");

@@ -8,6 +8,7 @@
 #include "base/trap.h"
 #include "crew.h"
 #include "engine/guard.h"
+#include "engine/producer.h"
 #include "forked_pool.h"
 #include "hooks.h"
 #include "pool.h"
@@ -430,6 +431,44 @@ T_TEST(fork, producers)
 	pool_wait(pool);
 	t_assert_u64_eq(wp_load_rlx_u64(&ran), 6);
 	wp_ctx_unref(in_ctx.ctx);
+	pool_end(pool);
+}
+
+static void submit_and_wait_for_room(void *arg, unsigned me)
+{
+	(void)me;
+	for (unsigned i = 0; i < 101; i++)
+		t_assert_int_eq(wp_producer_submit(arg, count_fn, &ran), 0);
+}
+
+/* The copy of a handle that was in use is not in use. */
+T_TEST(fork, producer_in_the_middle_of_a_submit)
+{
+	struct wp_options o = WP_OPTIONS_INIT;
+	struct gate gate = { 0 };
+	struct crew crew;
+	struct wp_producer *p;
+	o.workers = 1;
+	o.producer_capacity = 100;
+	struct wp_pool *pool = pool_make(&o);
+	gate_hold(&gate, pool, 1);
+	t_assert_int_eq(wp_producer_open(&p, pool), 0);
+	crew_start(&crew, 1, submit_and_wait_for_room, p);
+	pool_until(wp_load_rlx_u32(&p->lane->queue.room.waiters) == 1);
+	pid_t pid = fork_without_leak_check();
+	if (pid == 0) {
+		child_check(wp_producer_submit(p, count_fn, &ran) == WP_EFORKED);
+		child_check(wp_producer_submit(p, count_fn, &ran) == WP_EFORKED);
+		wp_producer_close(p);
+		wp_pool_destroy(pool);
+		child_exit();
+	}
+	child_ends_well(pid);
+	gate_open(&gate);
+	crew_join(&crew);
+	pool_wait(pool);
+	t_assert_u64_eq(wp_load_rlx_u64(&ran), 101);
+	wp_producer_close(p);
 	pool_end(pool);
 }
 
