@@ -391,3 +391,84 @@ T_TEST(queue, failed_creations_leave_no_address_space)
 	/* One reservation of a lane of this size is 40 MiB: 10,000 pages. Valgrind takes 5,000. */
 	t_assert(address_space() < before + (t_memcheck() ? 9000 : 1000));
 }
+
+/* ---- several queues in turn, of one thread that remembers where it pushed last ---- */
+
+#define QUEUES 3u
+
+static struct turn {
+	struct wp_queue *q;
+	uint64_t capacity, pushed, popped;
+} turns[QUEUES];
+
+static int in_turn(void *payload)
+{
+	(void)payload;
+	return 0;
+}
+
+static void renew(struct turn *t, struct wp__rng *rng)
+{
+	struct wp_queue_options o = WP_QUEUE_OPTIONS_INIT;
+	wp_queue_destroy(t->q); /* the next one may be where it was */
+	o.segment_size = sizes[wp__rng_below(rng, COUNT(sizes))];
+	o.capacity = 1 + wp__rng_below(rng, 130);
+	*t = (struct turn){ .capacity = o.capacity };
+	t_assert_int_eq(wp_queue_create(&t->q, &o), 0);
+}
+
+/* Payloads name the queue and the job, so whatever comes out elsewhere or twice is found. */
+static struct wp_job job_of(const struct turn *t, uint64_t number)
+{
+	return (struct wp_job){ .fn = in_turn,
+		.payload = (void *)(number << 2 | (size_t)(t - turns)) };
+}
+
+static void push_in_turn(struct turn *t, uint64_t n, bool many)
+{
+	struct wp_job jobs[200];
+	n = n < t->capacity - (t->pushed - t->popped) ? n : t->capacity - (t->pushed - t->popped);
+	for (uint64_t i = 0; i < n; i++)
+		jobs[i] = job_of(t, t->pushed + i);
+	for (uint64_t i = 0; i < n && !many; i++)
+		t_assert_int_eq(wp_queue_push(t->q, &jobs[i]), 0);
+	if (n && many)
+		t_assert_u64_eq(wp_queue_push_many(t->q, jobs, n), n);
+	t->pushed += n;
+	t_assert_u64_eq(wp_queue_depth(t->q), t->pushed - t->popped);
+	if (t->pushed - t->popped == t->capacity)
+		t_assert_int_eq(
+			wp_queue_try_push(t->q, &(struct wp_job){ .fn = in_turn }), WP_EFULL);
+}
+
+static void pop_in_turn(struct turn *t, uint64_t n)
+{
+	struct wp_job out[200];
+	uint64_t inside = t->pushed - t->popped, got = wp_queue_pop_many(t->q, out, n);
+	t_assert_u64_eq(got, n < inside ? n : inside);
+	for (uint64_t i = 0; i < got; i++)
+		t_assert(out[i].payload == job_of(t, t->popped + i).payload);
+	t->popped += got;
+}
+
+T_TEST(queue, several_in_turn)
+{
+	struct wp__rng rng = { 1 };
+	for (unsigned i = 0; i < QUEUES; i++)
+		renew(&turns[i], &rng);
+	for (unsigned i = 0; i < t_scaled(100000); i++) {
+		struct turn *t = &turns[wp__rng_below(&rng, QUEUES)];
+		uint64_t n = wp__rng_below(&rng, wp__rng_below(&rng, 16) ? 4 : 200);
+		if (wp__rng_below(&rng, 500) == 0)
+			renew(t, &rng);
+		else if (wp__rng_below(&rng, 2))
+			pop_in_turn(t, n);
+		else
+			push_in_turn(t, n, wp__rng_below(&rng, 4) == 0);
+	}
+	for (unsigned i = 0; i < QUEUES; i++) {
+		pop_in_turn(&turns[i], 200);
+		wp_queue_destroy(turns[i].q);
+		turns[i].q = NULL;
+	}
+}
