@@ -411,7 +411,9 @@ static void renew(struct turn *t, struct wp__rng *rng)
 {
 	struct wp_queue_options o = WP_QUEUE_OPTIONS_INIT;
 	wp_queue_destroy(t->q); /* the next one may be where it was */
-	o.segment_size = sizes[wp__rng_below(rng, COUNT(sizes))];
+	do
+		o.segment_size = sizes[wp__rng_below(rng, COUNT(sizes))];
+	while (!lane_lives_long_enough(o.segment_size));
 	o.capacity = 1 + wp__rng_below(rng, 130);
 	*t = (struct turn){ .capacity = o.capacity };
 	t_assert_int_eq(wp_queue_create(&t->q, &o), 0);
