@@ -31,11 +31,11 @@ struct wp_pool;
  * Times, from options.timing, else 0. The wait is from when a job is put in line (after any wait
  * for room) until it starts; the run includes cleanup, and whatever a job waits for or runs
  * meanwhile. While jobs are costly, more than 2 us each of late, every one is timed. While they are
- * cheap one in 16 is: three readings of the clock for 16 jobs. *_samples tells how many were timed.
+ * cheap one in 64 is: three readings of the clock for 64 jobs. *_samples tells how many were timed.
  * Percentiles are right within 1.6 % of the value, or a nanosecond. wait_ns_average and wait_ns_max
  * are exact for the jobs timed; run_ns_average is the mean over all jobs, with or without timing.
- * No job of a finished batch ran longer than run_ns_max, or than 32 us if that is more: where cheap
- * jobs were not timed one by one and took longer than that together, their sum counts.
+ * No job of a finished batch ran longer than run_ns_max, or than 128 us if that is more: where
+ * cheap jobs were not timed one by one and took longer than that together, their sum counts.
  */
 struct wp_stats {
 	size_t size;            /* sizeof(struct wp_stats), set by the caller */

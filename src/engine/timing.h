@@ -5,7 +5,7 @@
  * Reading the clock costs more than handing a job over. So while jobs are cheap only one in
  * WP__STAMP_EVERY is timed, always the one whose slot number is a multiple of it: a sample that the
  * jobs cannot influence. Its producer notes when it comes in (the stamp, queue/stamp.h), its
- * worker when it starts and ends: three readings for 16 jobs. While a worker's recent jobs cost
+ * worker when it starts and ends: three readings for 64 jobs. While a worker's recent jobs cost
  * more than WP__TIME_ALL_NS each, all are stamped and timed. A worker begins with that view, and
  * tells the lanes when its view changes, and now and then, because another worker may see it
  * differently.
@@ -14,7 +14,7 @@
  *     worker times all jobs  =>  the job's run is timed, with or without a stamp
  *
  * Longest. A rare long job between cheap ones is likely to miss the sample. But the time between
- * two timed jobs is known, too: where the up to 15 jobs in between took WP__TIME_GROUP_NS or more
+ * two timed jobs is known, too: where the up to 63 jobs in between took WP__TIME_GROUP_NS or more
  * together, that time counts towards the maximum (and not as a sample). So no job of a finished
  * batch ran longer than the larger of the maximum and WP__TIME_GROUP_NS.
  *

@@ -8,10 +8,10 @@
  * clears stamps: one counts only if it names the ticket that the slot belongs to now.
  *
  * Reading the clock costs about as much as the rest of a push, so consumers tell which jobs to
- * stamp (wp__segqueue_stamp_all): every one, or those in slots 0, 16, 32 ... of a segment. The
+ * stamp (wp__segqueue_stamp_all): every one, or those in slots 0, 64, 128 ... of a segment. The
  * lane's stamp_mask has the bits that those slots' numbers do not have. What it says is a hint that
- * takes effect some time later. The stamps of slots 0, 16, 32 ... are neighbours, then come those
- * of 1, 17, 33 ...: so who stamps each 16th job writes one cache line for 64 jobs.
+ * takes effect some time later. The stamps of slots 0, 64, 128 ... are neighbours, then come those
+ * of 1, 65, 129 ...: so who stamps each 64th job writes one cache line for 256 jobs.
  *
  * A lane without stamps pays nothing for them: what a producer may fill without another look ends
  * before the next slot to be stamped (place.h, single.c).
@@ -21,7 +21,7 @@
 
 #include "queue/segment.h"
 
-#define WP__STAMP_EVERY WP_TUNED(16u, 2u)
+#define WP__STAMP_EVERY WP_TUNED(64u, 2u)
 
 /* When the job with a ticket came in. */
 struct wp__stamp {

@@ -136,13 +136,13 @@ T_TEST(stats_times, samples_of_cheap_jobs)
 		pool_wait(pool);
 		s = pool_stats(pool);
 		expect_ordered(&s);
-		t_assert(s.run_samples - before.run_samples >= n / 16 - 64);
-		t_assert(s.wait_samples - before.wait_samples >= n / 16 - 64);
+		t_assert(s.run_samples - before.run_samples >= n / 64 - 64);
+		t_assert(s.wait_samples - before.wait_samples >= n / 64 - 64);
 	} while (s.run_samples - before.run_samples == n ||
 		 s.wait_samples - before.wait_samples == n);
 	for (uint64_t i = 0; i < 3; i++) {
-		/* The ticket after a multiple of 16: not a stamped one. */
-		while (pool_stats(pool).submitted % 16 != 1)
+		/* The ticket after a multiple of 64: not a stamped one. */
+		while (pool_stats(pool).submitted % 64 != 1)
 			t_assert_int_eq(wp_submit(pool, count_fn, &ran), 0);
 		t_assert_int_eq(wp_submit(pool, busy_for, (void *)(uintptr_t)(4000000 << i)), 0);
 		pool_make_cheap(pool, &ran);
