@@ -85,14 +85,9 @@ static int sleep_once(struct wp__segqueue *q, struct wait *wait)
 	return WP_EFULL;
 }
 
-/*
- * Spins for a moment, because room often comes soon and a sleep costs microseconds. Not where
- * others sleep already: it did not come soon for them, and what comes is theirs.
- */
+/* Spins for a moment, because room often comes soon and a sleep costs microseconds. */
 static bool spin(struct wp__segqueue *q)
 {
-	if (wp_load_rlx_u32(&q->room.waiters))
-		return false;
 	for (unsigned i = 0; i < LOOKS_BEFORE_SLEEP; i++) {
 		uint64_t tail = wp_load_rlx_u64(&q->tail);
 		uint64_t head = wp_load_rlx_u64(&q->head) & WP__POSITION;
