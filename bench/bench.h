@@ -105,6 +105,9 @@ void bench_sample_add(
 /* Prints "seg_bench: " and the text as one line on stderr and ends the program with status 1. */
 _Noreturn void bench_die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Ascending. */
+void bench_sort(double *values, size_t count);
+
 /* Zeroed memory whose pages are touched, on a line of its own. Never NULL. Give it to free(). */
 void *bench_alloc(size_t count, size_t size);
 

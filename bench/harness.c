@@ -180,13 +180,6 @@ void harness_fini(struct harness *h)
 	free(h->results);
 }
 
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y ? 1 : 0;
-}
-
 /* Sorts the values. */
 static struct spread spread_of(double *values, unsigned count)
 {
@@ -194,7 +187,7 @@ static struct spread spread_of(double *values, unsigned count)
 
 	if (count == 0)
 		return s;
-	qsort(values, count, sizeof(*values), by_size);
+	bench_sort(values, count);
 	s.min = values[0];
 	s.max = values[count - 1];
 	s.median = (values[(count - 1) / 2] + values[count / 2]) / 2;

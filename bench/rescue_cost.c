@@ -64,16 +64,9 @@ static double turn(struct wp__worker *w, struct wp_pool *pool, enum way way)
 	return (double)(bench_now_ns() - begin) / (LOOPS * WP__BATCH_MAX);
 }
 
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y ? 1 : 0;
-}
-
 static double decile(double *values, unsigned count)
 {
-	qsort(values, count, sizeof(*values), by_size);
+	bench_sort(values, count);
 	return values[count / 10];
 }
 

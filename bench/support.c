@@ -84,3 +84,15 @@ void bench_sample_add(struct bench_sample *sample, const char *name, const char 
 		bench_die("a workload has more than %d values", BENCH_VALUES_MAX);
 	sample->values[sample->value_count++] = (struct bench_value){ name, unit, value };
 }
+
+static int by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y ? 1 : 0;
+}
+
+void bench_sort(double *values, size_t count)
+{
+	qsort(values, count, sizeof(*values), by_size);
+}
