@@ -204,11 +204,9 @@ static bool read_stored(const char *path, struct stored *stored)
 /* The mutation that a file asks for; false: there is no such thing. */
 static bool mutate_as_stored(const struct stored *stored)
 {
-	static const char *const names[] = { "weaken", "drop-acquire", "drop-release", "drop-fence",
-		"skip-wake" };
-	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcmp(stored->how, names[i]) == 0)
-			return rt_mutate((enum mutation)(MUTATE_WEAKEN + i), stored->label);
+	for (unsigned i = MUTATE_WEAKEN; i < MUTATIONS; i++)
+		if (strcmp(stored->how, rt_mutation_names[i]) == 0)
+			return rt_mutate((enum mutation)i, stored->label);
 	return !stored->how[0];
 }
 

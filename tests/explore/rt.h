@@ -394,13 +394,19 @@ enum mutation {
 	MUTATE_DROP_ACQUIRE, /* of an operation that is both, acquire and release, one half */
 	MUTATE_DROP_RELEASE,
 	MUTATE_DROP_FENCE,
-	MUTATE_SKIP_WAKE
+	MUTATE_SKIP_WAKE,
+	MUTATIONS
 };
+
+/* As the program's options and stored executions call them. */
+extern const char *const rt_mutation_names[MUTATIONS];
 
 /* Adds a mutation of all operations with the label; false when the program has none. */
 bool rt_mutate(enum mutation what, const char *label);
 /* Takes all mutations back. */
 void rt_mutate_nothing(void);
+/* The only mutation and its label; MUTATE_NONE: there are none, or several. */
+enum mutation rt_only_mutation(const char **label);
 /* What was asked for the operation called from pc. */
 enum mutation rt_mutation_at(const void *pc);
 extern bool rt_mutating;

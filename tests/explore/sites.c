@@ -16,11 +16,13 @@
 
 #include "rt.h"
 
-#define SITES     4096u
-#define MUTATIONS 16
-#define SYMBOLS   4096u
-#define PER_CALL  200u
+#define SITES    4096u
+#define AT_ONCE  16
+#define SYMBOLS  4096u
+#define PER_CALL 200u
 
+const char *const rt_mutation_names[MUTATIONS] = { "", "weaken", "drop-acquire", "drop-release",
+	"drop-fence", "skip-wake" };
 bool rt_mutating;
 
 static struct site *sites; /* open addressing by pc */
@@ -28,7 +30,7 @@ static uint8_t *mutation_of;
 static struct {
 	enum mutation what;
 	char label[64];
-} mutations[MUTATIONS];
+} mutations[AT_ONCE];
 static unsigned nmutations;
 
 static struct symbol {
@@ -261,7 +263,7 @@ static void load_sites(void)
 
 bool rt_mutate(enum mutation what, const char *label)
 {
-	if (nmutations == MUTATIONS)
+	if (nmutations == AT_ONCE)
 		return false;
 	mutations[nmutations].what = what;
 	snprintf(mutations[nmutations].label, sizeof(mutations[0].label), "%s", label);
@@ -283,6 +285,14 @@ void rt_mutate_nothing(void)
 	rt_mutating = false;
 	for (unsigned i = 0; mutation_of && i < SITES; i++)
 		mutation_of[i] = MUTATE_NONE;
+}
+
+enum mutation rt_only_mutation(const char **label)
+{
+	if (nmutations != 1)
+		return MUTATE_NONE;
+	*label = mutations[0].label;
+	return mutations[0].what;
 }
 
 enum mutation rt_mutation_at(const void *pc)

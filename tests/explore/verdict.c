@@ -45,8 +45,14 @@ static void save(const struct explore_test *test, bool variant, const struct set
 	if (!f)
 		return;
 	rt_print_choices(choices, sizeof(choices));
-	fprintf(f, "# %s: %s\ntest %s\nform %s\nchoices %s\n", rt->what, rt->message, test->name,
-		variant ? "broken" : "fixed", choices);
+	fprintf(f, "# %s: %s\ntest %s\n", rt->what, rt->message, test->name);
+	const char *label;
+	enum mutation what = rt_only_mutation(&label);
+	if (what != MUTATE_NONE)
+		fprintf(f, "mutant %s %s\n", rt_mutation_names[what], label);
+	else
+		fprintf(f, "form %s\n", variant ? "broken" : "fixed");
+	fprintf(f, "choices %s\n", choices);
 	fclose(f);
 	printf("  saved in %s\n", file_of(s, test));
 }
