@@ -186,7 +186,7 @@ void card_print_end(const struct card *card, FILE *out)
 {
 	if (card->others_during < 0)
 		return;
-	fprintf(out, "%sduring the measurement other processes used %.2f CPUs",
+	fprintf(out, "%smeanwhile other processes used %.2f CPUs",
 		card->disturbed ? "WARNING: " : "", card->others_during);
 	if (card->stolen_during > 0.005)
 		fprintf(out, ", the host took %.2f", card->stolen_during);
