@@ -253,7 +253,7 @@ WP_API int wp_pool_stop(struct wp_pool *pool, struct wp_stop_report *report);
  */
 WP_API int wp_pool_last_error(const struct wp_pool *pool, char *message, size_t size);
 
-/* Whether shutdown, stop or destroy has begun: submits return WP_ECLOSED. */
+/* Whether shutdown, stop or destroy has begun: submits and producers return WP_ECLOSED now. */
 WP_API bool wp_pool_is_closed(const struct wp_pool *pool);
 
 /* How far a pool has come; it never goes back. */

@@ -380,16 +380,23 @@ void wp__lanes_wake(struct wp_pool *pool, struct wp__lane *lane)
 
 /* ---- anybody ---- */
 
+static void close_producers(struct wp_pool *pool)
+{
+	for (struct wp__lane *l = pool->newest_lane; l; l = l->older)
+		(void)wp__single_begin_close(&l->queue);
+	if (pool->newest_lane)
+		wp__single_heavy_fence(pool->has_membarrier);
+	for (struct wp__lane *l = pool->newest_lane; l; l = l->older)
+		wp__single_finish_close(&l->queue);
+}
+
 void wp__lanes_close(struct wp_pool *pool)
 {
+	/* No lane is opened meanwhile, and none after it: see wp__lanes_open. */
 	wp__os_mutex_lock(&pool->mutex);
-	/* After this no lane is opened: see wp__lanes_open. */
-	if (wp__segqueue_close(&pool->lane) && pool->newest_lane) {
-		for (struct wp__lane *l = pool->newest_lane; l; l = l->older)
-			(void)wp__single_begin_close(&l->queue);
-		wp__single_heavy_fence(pool->has_membarrier);
-		for (struct wp__lane *l = pool->newest_lane; l; l = l->older)
-			wp__single_finish_close(&l->queue);
+	if (!wp__segqueue_is_closed(&pool->lane)) {
+		close_producers(pool);
+		(void)wp__segqueue_close(&pool->lane);
 	}
 	wp__os_mutex_unlock(&pool->mutex);
 }

@@ -80,7 +80,10 @@ void wp__lanes_wake(struct wp_pool *pool, struct wp__lane *lane);
 
 /* ---- anybody ---- */
 
-/* Closes all lanes, once for all; producers that wait for room are woken. */
+/*
+ * Closes all lanes, once for all; producers that wait for room are woken. The shared lane is the
+ * last: who finds it closed finds each lane closed, by the fence between (queue/single.h).
+ */
 void wp__lanes_close(struct wp_pool *pool);
 
 /* In the child of a fork: makes all lanes refuse; see wp__segqueue_close_copy. */

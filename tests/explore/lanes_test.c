@@ -303,3 +303,12 @@ static void close_all(void)
 TEST(close, 1, 99, worker_0, submit_until_closed, close_all);
 TEST(close_2w, 1, 99, worker_0, worker_1, submit_until_closed, close_all);
 TEST(close_open, 1, 99, worker_0, submit_until_closed, open_or_closed, close_all);
+
+/* Who has found the pool closed is refused, by its own lane, too. */
+static void submit_after_close(void)
+{
+	if (wp_pool_is_closed(&pool))
+		explore_assert(!submit_by(producers[0], 0));
+}
+
+TEST(close_told, 1, 99, worker_0, submit_after_close, close_all);
