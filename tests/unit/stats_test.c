@@ -181,10 +181,10 @@ static void submit_stop_or_watch(void *arg, unsigned me)
 {
 	struct watched *w = arg;
 	if (me > 1) {
-		for (uint64_t i = 0; i < w->each || !wp_pool_is_closed(w->pool); i++) {
+		int error = 0;
+		for (uint64_t i = 0; error != WP_ECLOSED; i++) {
 			struct wp_job job = { .fn = fail_sometimes, .payload = (void *)i };
-			int error =
-				i % 3 ? wp_submit_job(w->pool, &job) : wp_try_submit(w->pool, &job);
+			error = i % 3 ? wp_submit_job(w->pool, &job) : wp_try_submit(w->pool, &job);
 			t_assert(error == 0 || error == WP_EFULL || error == WP_ECLOSED);
 		}
 		wp_sub_rel_u32(&w->producing, 1);
@@ -212,7 +212,6 @@ T_TEST(stats, never_contradict_themselves_in_a_stop)
 {
 	for (unsigned round = 0; round < 5; round++) {
 		struct watched w = { .pool = pool_of(2, 50, 8) };
-		w.each = 1000;
 		wp_store_rlx_u32(&w.producing, 2);
 		struct crew crew;
 		crew_start(&crew, 4, submit_stop_or_watch, &w);
