@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/hooks.h"
 #include "base/os.h"
+#include "queue/push.h"
 #include "queue/segqueue.h"
 #include "queue/single.h"
 
@@ -110,7 +111,9 @@ int wp_queue_push(struct wp_queue *q, const struct wp_job *job)
 	/* Nobody sleeps on a bare queue: no push is told to wake somebody. */
 	if (q->lane.single)
 		return push_single(q, job, WP_FOREVER);
-	return wp__segqueue_push(&q->lane, job);
+	uint64_t tail = 0;
+	enum wp__push_step step = wp__push_try(&q->lane, job, &tail);
+	return wp_likely(step == WP__PUSH_DONE) ? 0 : wp__push_go_on(&q->lane, job, step, tail);
 }
 
 int wp_queue_push_until(struct wp_queue *q, const struct wp_job *job, uint64_t deadline)

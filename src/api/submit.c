@@ -27,12 +27,24 @@ static bool are_jobs(const struct wp_job *jobs, size_t n, bool *in_ctx)
 	return true;
 }
 
+/* A job of its own, so that the fast path's need not lie in memory. */
+static WP_COLD int submit_the_rest(
+	struct wp_pool *pool, wp_job_fn fn, void *payload, enum wp__push_step step, uint64_t tail)
+{
+	struct wp_job job = { .fn = fn, .payload = payload };
+	return wp__submit_go_on(pool, &job, step, tail);
+}
+
 int wp_submit(struct wp_pool *pool, wp_job_fn fn, void *payload)
 {
 	if (wp_unlikely(!pool || !fn))
 		return WP_EINVAL;
 	struct wp_job job = { .fn = fn, .payload = payload };
-	return wp__submit(pool, &job);
+	uint64_t tail = 0;
+	enum wp__push_step step = wp__submit_try(pool, &job, &tail);
+	if (wp_unlikely(step != WP__PUSH_DONE))
+		return submit_the_rest(pool, fn, payload, step, tail);
+	return 0;
 }
 
 int wp_submit_job(struct wp_pool *pool, const struct wp_job *job)

@@ -89,11 +89,12 @@ static WP_COLD int submit_in_job(struct wp_pool *pool, const struct wp_job *job,
 
 /* ---- one job ---- */
 
-int wp__submit(struct wp_pool *pool, const struct wp_job *job)
+WP_COLD int wp__submit_go_on(
+	struct wp_pool *pool, const struct wp_job *job, enum wp__push_step step, uint64_t tail)
 {
-	if (wp_unlikely(wp__self != NULL))
+	if (wp__self)
 		return submit_in_job(pool, job, UINT64_MAX);
-	return conclude(pool, wp__segqueue_push(&pool->lane, job), 1);
+	return conclude(pool, wp__push_go_on(&pool->lane, job, step, tail), 1);
 }
 
 int wp__submit_until(struct wp_pool *pool, const struct wp_job *job, uint64_t deadline)

@@ -13,9 +13,31 @@
 #include <sys/types.h>
 
 #include "engine/pool.h"
+#include "queue/push.h"
+
+/* The rest of a submit whose push came only as far as `step`. 0, WP_ECLOSED. */
+int wp__submit_go_on(
+	struct wp_pool *pool, const struct wp_job *job, enum wp__push_step step, uint64_t tail);
+
+/* One job, if nothing comes between; else wp__submit_go_on has to be called at once. */
+static inline enum wp__push_step wp__submit_try(
+	struct wp_pool *pool, const struct wp_job *job, uint64_t *tail)
+{
+	if (wp_unlikely(wp__self != NULL))
+		return WP__PUSH_NOT_BEGUN;
+	enum wp__push_step step = wp__push_try(&pool->lane, job, tail);
+	if (wp_likely(step == WP__PUSH_DONE))
+		pool->metrics.inc_queued(pool->metrics_self, 1);
+	return step;
+}
 
 /* 0, WP_ECLOSED. */
-int wp__submit(struct wp_pool *pool, const struct wp_job *job);
+static inline int wp__submit(struct wp_pool *pool, const struct wp_job *job)
+{
+	uint64_t tail = 0;
+	enum wp__push_step step = wp__submit_try(pool, job, &tail);
+	return wp_likely(step == WP__PUSH_DONE) ? 0 : wp__submit_go_on(pool, job, step, tail);
+}
 
 /* Also WP_ETIMEDOUT; with deadline 0 WP_EFULL instead. */
 int wp__submit_until(struct wp_pool *pool, const struct wp_job *job, uint64_t deadline);

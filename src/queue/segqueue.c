@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 #include "base/hooks.h"
 #include "base/os.h"
-#include "queue/place.h"
+#include "queue/push.h"
 #include "queue/segqueue_parts.h"
 #include "queue/single.h"
 #include "queue/stamp.h"
@@ -166,15 +166,13 @@ static inline int pushed(uint64_t tail)
 	return tail & WP__TAIL_SLEEP ? WP__PUSHED_WAKE : 0;
 }
 
-/* The block of a shared lane that this thread pushed to last. */
-static _Thread_local struct wp__place last_place
-	__attribute__((tls_model("initial-exec"), aligned(WP_CACHE_LINE)));
+_Alignas(WP_CACHE_LINE) _Thread_local struct wp__place wp__last_place;
 
 static inline struct wp__place *place_of(struct wp__segqueue *q, uint64_t position)
 {
-	if (wp_unlikely(!wp__place_has(&last_place, q->id, position)))
-		wp__place_find(&last_place, q, position);
-	return &last_place;
+	if (wp_unlikely(!wp__place_has(&wp__last_place, q->id, position)))
+		wp__place_find(&wp__last_place, q, position);
+	return &wp__last_place;
 }
 
 /* Fetches the lines of n slots that will be written later. */
@@ -319,7 +317,7 @@ static uint64_t approach_limit(struct wp__segqueue *q, uint64_t position)
 /* Which tickets after `position`, of the block pushed to last, are easy. */
 static void find_easy(struct wp__segqueue *q, uint64_t position, uint64_t limit)
 {
-	struct wp__place *place = &last_place;
+	struct wp__place *place = &wp__last_place;
 	uint64_t first = position + WP__TICKET_ONE, left = place->start + place->span - first;
 	if (q->pool.shape.stamp_row) {
 		uint64_t slot = (first - place->start) / WP__TICKET_ONE;
@@ -331,9 +329,13 @@ static void find_easy(struct wp__segqueue *q, uint64_t position, uint64_t limit)
 	place->easy_span = room > 0 ? wp_min_u64((uint64_t)room, left) : 0;
 }
 
-/* The rest of a push whose ticket is not known to be easy. */
-static WP_COLD int push_with_care(struct wp__segqueue *q, const struct wp_job *job, uint64_t tail)
+WP_COLD int wp__push_go_on(
+	struct wp__segqueue *q, const struct wp_job *job, enum wp__push_step step, uint64_t tail)
 {
+	if (step == WP__PUSH_NOT_BEGUN)
+		return wp__segqueue_push_until(q, job, UINT64_MAX);
+	if (tail & WP__TAIL_CLOSED)
+		return WP_ECLOSED;
 	uint64_t position = tail & WP__POSITION, limit = wp_load_rlx_u64(&q->limit);
 	if (wp__span(position + q->slack_span, limit) <= 0)
 		limit = approach_limit(q, position);
@@ -344,19 +346,9 @@ static WP_COLD int push_with_care(struct wp__segqueue *q, const struct wp_job *j
 
 int wp__segqueue_push(struct wp__segqueue *q, const struct wp_job *job)
 {
-	if (wp_unlikely(wp_load_rlx_u32(&q->near)))
-		return wp__segqueue_push_until(q, job, UINT64_MAX);
-	WP_POINT("Q0");
-	/* Relaxed: a ticket carries no data; SLEEP and CLOSED are decided in this word alone. */
-	uint64_t tail = wp_add_rlx_u64(&q->tail, WP__TICKET_ONE);
-	WP_POINT("Q1");
-	if (wp_unlikely(tail & WP__TAIL_CLOSED))
-		return WP_ECLOSED;
-	uint64_t position = tail & WP__POSITION;
-	if (wp_unlikely(!wp__place_is_easy(&last_place, q->id, position)))
-		return push_with_care(q, job, tail);
-	wp__place_write(&last_place, position, job);
-	return pushed(tail);
+	uint64_t tail = 0;
+	enum wp__push_step step = wp__push_try(q, job, &tail);
+	return wp_likely(step == WP__PUSH_DONE) ? 0 : wp__push_go_on(q, job, step, tail);
 }
 
 /* ---- claim ---- */
