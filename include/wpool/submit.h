@@ -36,7 +36,10 @@ WP_BEGIN_DECLS
 
 struct wp_pool;
 
-/* Runs fn(payload) on a worker; waits while the pool is full. */
+/*
+ * Runs fn(payload) on a worker; waits while the pool is full. A thread that submits at the same
+ * moment as others may yield its CPU to them, once in some hundred calls and after its job is in.
+ */
 WP_API int wp_submit(struct wp_pool *pool, wp_job_fn fn, void *payload);
 
 /* The same for a job with everything. */

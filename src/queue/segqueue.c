@@ -13,6 +13,7 @@
 #include "queue/segqueue_parts.h"
 #include "queue/single.h"
 #include "queue/stamp.h"
+#include "queue/turns.h"
 
 /* How many times a producer looks before it installs a segment for somebody else's block. */
 #define LOOKS_BEFORE_HELP      WP_TUNED(64, 2)
@@ -341,6 +342,7 @@ WP_COLD int wp__push_go_on(
 		limit = approach_limit(q, position);
 	int result = write_one(q, tail, job);
 	find_easy(q, position, limit);
+	wp__turns_look(&wp__last_place, position);
 	return result;
 }
 
