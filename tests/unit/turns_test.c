@@ -27,7 +27,7 @@ static void start(void (*hook)(const char *label))
 	position = 4000;
 }
 
-/* A push by the careful way, `others` tickets after the last. The rest of its block would be easy. */
+/* A careful push, `others` tickets after the last one. The rest of its block would be easy. */
 static void push(uint64_t others)
 {
 	position += (1 + others) * WP__TICKET_ONE;
