@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""tools/setup asks for what is missing and for nothing else; tools/test counts right.
+"""tools/setup asks for what is missing and for nothing else; tools/test counts right; all tools say
+how they are used, and end as one expects of a program.
 
 usage: scripts.py TREE
 
@@ -10,9 +11,11 @@ tools/setup runs with a PATH of made-up programs: what it would install is only 
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 TREE = os.path.abspath(sys.argv[1])
 sys.path.insert(0, os.path.join(TREE, 'tests', 'support'))
@@ -111,19 +114,70 @@ def check_setup():
     expect('unknown words are refused', status == 2 and 'usage' in output, output)
 
 
+def tools():
+    """The scripts that are called by their name."""
+    folder = os.path.join(TREE, 'tools')
+    return sorted(name for name in os.listdir(folder)
+                  if '.' not in name and os.path.isfile(os.path.join(folder, name)))
+
+
 def check_options():
     def run(name, *arguments):
         return subprocess.run([os.path.join(TREE, 'tools', name), *arguments], cwd='/', text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
 
-    for name in ('setup', 'run', 'test', 'soak', 'coverage', 'explore', 'memcheck',
-                 'advise'):
-        expect(f'{name} --help', run(name, '--help').returncode == 0)
-        expect(f'{name} --nonsense', run(name, '--nonsense').returncode == 2)
+    for name in tools():
+        done = run(name, '--help')
+        expect(f'{name} --help', done.returncode == 0 and len(done.stdout.splitlines()) > 3,
+               done.stdout)
+        expect(f'{name} -h', run(name, '-h').stdout == done.stdout)
+        if name != 'bench-full':  # knows no more than a program that is not built here
+            expect(f'{name} --nonsense', run(name, '--nonsense').returncode == 2)
     expect('lanes', [line.split()[0] for line in run('test', '--list').stdout.splitlines()] ==
            ['gcc', 'clang', 'asan', 'tsan', 'coverage'])
     expect('no such lane', run('test', '--lane', 'gcc,nonsense').returncode == 2)
     expect('no such file', run('run', '/nonexistent').returncode == 2)
+
+
+def check_ends():
+    """What tools/ending.py promises."""
+    for unbuffered in ('', '1'):
+        environment = {**os.environ, 'PYTHONUNBUFFERED': unbuffered}
+
+        def run(*command, out):
+            return subprocess.run(command, env=environment, stdout=out, stderr=subprocess.PIPE,
+                                  text=True, check=False, timeout=300)
+
+        for words in (['explore', '--help'], ['bench-peers', '--list']):
+            command = [os.path.join(TREE, 'tools', words[0]), *words[1:]]
+            reader, writer = os.pipe()
+            os.close(reader)
+            done = run(*command, out=writer)
+            os.close(writer)
+            expect(f'{words}: a reader that has left', (done.returncode, done.stderr) ==
+                   (-signal.SIGPIPE, ''), done.returncode, done.stderr)
+            if os.path.exists('/dev/full'):
+                with open('/dev/full', 'w', encoding='utf-8') as full:
+                    done = run(*command, out=full)
+                expect(f'{words}: a full disk', done.returncode == 1 and done.stderr ==
+                       f'{words[0]}: standard output: No space left on device\n',
+                       done.returncode, done.stderr)
+
+    # Interrupted while the program that it runs sleeps: what coherence is given says when it does.
+    with tempfile.TemporaryDirectory() as folder:
+        program, begun = os.path.join(folder, 'program'), os.path.join(folder, 'begun')
+        with open(program, 'w', encoding='utf-8') as f:
+            f.write(f'#!/bin/sh\n: >"{begun}"\nexec sleep 300\n')
+        os.chmod(program, 0o755)
+        tool = subprocess.Popen([os.path.join(TREE, 'tools', 'coherence'), '--program', program],
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                start_new_session=True)
+        while not os.path.exists(begun):
+            time.sleep(0.01)
+        os.killpg(tool.pid, signal.SIGINT)
+        output, errors = tool.communicate(timeout=300)
+        expect('interrupted', (tool.returncode, output, errors) == (-signal.SIGINT, '', ''),
+               tool.returncode, errors)
 
 
 def check_tally():
@@ -145,6 +199,7 @@ def check_tally():
 def main():
     check_setup()
     check_options()
+    check_ends()
     check_tally()
     print(f'{results.count(True)} passed, {results.count(False)} failed')
     return 0 if all(results) else 1
