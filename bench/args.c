@@ -18,8 +18,9 @@
 static void print_help(void)
 {
 	fputs("usage: " BENCH_NAME " [option ...]\n"
-	      "Measures wpool's queue and pool in nanoseconds per job, side by side with the time\n"
-	      "that the bare hand-over of the same bytes between two cores takes (the raw limit).\n"
+	      "Measures " BENCH_ABOUT ", in nanoseconds per job, side by\n"
+	      "side with the time that the bare hand-over of the same bytes between two cores\n"
+	      "takes (the raw limit).\n"
 	      "\n"
 	      "  --list               name the workloads and leave\n"
 	      "  --filter GLOB[,GLOB] only these workloads; the raw limit is always measured\n"

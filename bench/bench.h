@@ -27,6 +27,9 @@
 #ifndef BENCH_NAME
 #define BENCH_NAME "seg_bench"
 #endif
+#ifndef BENCH_ABOUT
+#define BENCH_ABOUT "wpool's queue and pool"
+#endif
 
 /* Two cache lines: the neighbouring line is fetched along with the one that was asked for. */
 #define BENCH_ALONE 128

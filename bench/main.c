@@ -57,7 +57,8 @@ int main(int argc, char **argv)
 	FILE *out;
 
 	if (args_parse(&args, argc, argv) == ARGS_EXIT) {
-		fflush(stdout);
+		if (ferror(stdout) != 0 || fflush(stdout) != 0)
+			bench_die("standard output could not be written");
 		return args.status;
 	}
 	interrupt_install();

@@ -257,10 +257,11 @@ class output(unittest.TestCase):
         if not os.path.exists('/dev/full'):
             self.skipTest('no /dev/full')
         with open('/dev/full', 'w', encoding='utf-8') as full:
-            result = subprocess.run([SEG_BENCH, *self.ARGS], stdout=full, stderr=subprocess.PIPE,
-                                    text=True, timeout=LIMIT_S, check=False)
-        self.assertEqual(result.returncode, 1)
-        self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
+            for args in (self.ARGS, ['--list'], ['--help'], ['--version']):
+                result = subprocess.run([SEG_BENCH, *args], stdout=full, stderr=subprocess.PIPE,
+                                        text=True, timeout=LIMIT_S, check=False)
+                self.assertEqual(result.returncode, 1, args)
+                self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
         result = run(*self.ARGS, '--json', '/dev/full')
         self.assertEqual(result.returncode, 1)
         self.assertIn('/dev/full', result.stderr)
