@@ -561,6 +561,10 @@ def tables_say_what_may_not_be_quoted():
                     machine={'disturbed': True, 'cpus_used_by_others_during': 1.26})
     for words in ('other programs used 1.3 CPUs', 'quick run', 'Interrupted', '1 round,'):
         check(words in ' '.join(text.split()), words, text)
+    text = table_of(machine={'cpu': '', 'cpus_usable': 0, 'compiler': '', 'date': None,
+                             'revision': None})
+    check('A machine unknown; wpool of an unknown revision, at an unknown date.' in
+          ' '.join(text.split()), text)
 
 
 def tables_are_put_into_documents():

@@ -105,9 +105,10 @@ def _machine(results):
     runs = options.get('runs', '?')
     if machine.get('cpus_usable'):
         words.insert(1, f'{machine["cpus_usable"]} CPUs')
-    text = ', '.join(words) + f'; wpool {machine.get("revision", "of an unknown revision")}, ' \
-        f'{str(machine.get("date", "date unknown"))[:10]}. Medians of {runs} ' \
-        f'round{"" if runs == 1 else "s"}, in which all take their turn.'
+    date = str(machine['date'])[:10] if machine.get('date') else 'at an unknown date'
+    revision = machine.get('revision') or 'of an unknown revision'
+    text = (', '.join(words) or 'A machine unknown') + f'; wpool {revision}, {date}. ' \
+        f'Medians of {runs} round{"" if runs == 1 else "s"}, in which all take their turn.'
     others = machine.get('cpus_used_by_others_during')
     if machine.get('disturbed'):
         text += f' **Not quiet: other programs used {others or 0:.1f} CPUs meanwhile.**'
