@@ -137,6 +137,9 @@ def check_options():
            ['gcc', 'clang', 'asan', 'tsan', 'coverage'])
     expect('no such lane', run('test', '--lane', 'gcc,nonsense').returncode == 2)
     expect('no such file', run('run', '/nonexistent').returncode == 2)
+    expect('one file too many', run('run', '/bin/sh', '/bin/sh').returncode == 2)
+    expect('one goal too many', run('setup', 'run', 'test').returncode == 2)
+    expect('nothing to advise on', run('advise', '/nonexistent').returncode == 2)
 
 
 def check_ends():
