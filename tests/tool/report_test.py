@@ -548,6 +548,7 @@ def tables_have_every_peer():
         check(row in text.splitlines(), row, text)
     check(text.index('`near` | 60') < text.index('`far`') < text.index('`thread`'))
     check('Not quiet' not in text and 'quick' not in text and '2026-01-02' in text)
+    check('need 2.0 (1.9 to 2.1 from round to round).' in ' '.join(text.split()), text)
 
 
 def tables_of_the_closest():

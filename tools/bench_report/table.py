@@ -126,7 +126,10 @@ def _explanation(results, most):
     for case in results.of('raw_limit')[:1]:
         if case.time:
             text += (f' Two CPUs that do nothing but hand over a buffer of such jobs need '
-                     f'{case.time.median:.1f}.')
+                     f'{case.time.median:.1f}')
+            if case.time.max > case.time.min:
+                text += f' ({case.time.min:.1f} to {case.time.max:.1f} from round to round)'
+            text += '.'
     if most is not None:
         text += (f' Of the others only those {most} of each table and way to submit that come '
                  'closest to wpool in any column.')
