@@ -7,7 +7,6 @@
  * last one neither are threads or files. In the end every site must have been hit.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +20,7 @@
 #include "crew.h"
 #include "doors.h"
 #include "hooks.h"
+#include "proc.h"
 #include "scenarios.h"
 #include "t.h"
 
@@ -164,27 +164,14 @@ static void check_books(const struct door_books *before)
 		after.files - before->files, after.topologies - before->topologies, text);
 }
 
-static unsigned entries_of(const char *path)
-{
-	unsigned n = 0;
-	DIR *dir = opendir(path);
-	t_assert(dir != NULL);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 /* The kernel may show a thread for a moment after it was joined. */
 static void check_system(unsigned threads, unsigned files)
 {
 	uint64_t end = wp_after_ns(UINT64_C(20000000000));
-	while (entries_of("/proc/self/task") > threads && wp_now_ns() < end)
+	while (proc_threads() > threads && wp_now_ns() < end)
 		wp__os_sleep(1000000);
-	t_assert_msg(entries_of("/proc/self/task") <= threads, "%s leaves threads behind",
-		now.scenario->name);
-	t_assert_msg(
-		entries_of("/proc/self/fd") <= files, "%s leaves files open", now.scenario->name);
+	t_assert_msg(proc_threads() <= threads, "%s leaves threads behind", now.scenario->name);
+	t_assert_msg(proc_files() <= files, "%s leaves files open", now.scenario->name);
 }
 
 static void on_alarm(int signal)
@@ -286,7 +273,7 @@ T_TEST_TIMEOUT(fault, sweep, 900)
 		now.number = ANY_SITE;
 		scenarios[i].run();
 	}
-	unsigned threads = entries_of("/proc/self/task"), files = entries_of("/proc/self/fd");
+	unsigned threads = proc_threads(), files = proc_files();
 	for (size_t i = 0; i < scenario_count; i++) {
 		if (is_left_out(&scenarios[i]))
 			continue;

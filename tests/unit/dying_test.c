@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Jobs that end their thread, by pthread_exit or cancellation: reported, and the worker goes on. */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -12,6 +11,7 @@
 #include "counted.h"
 #include "hooks.h"
 #include "pool.h"
+#include "proc.h"
 #include "t.h"
 
 static struct wp_pool *the_pool;
@@ -71,17 +71,6 @@ static struct wp_pool *told_pool(unsigned workers, size_t capacity)
 	o.on_event_self = &events;
 	the_pool = pool_make(&o);
 	return the_pool;
-}
-
-static unsigned entries_of(const char *path)
-{
-	unsigned n = 0;
-	DIR *dir = opendir(path);
-	t_assert(dir != NULL);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
 }
 
 static pthread_key_t key;
@@ -387,7 +376,7 @@ static void kill_without_a_leak(struct wp_pool *pool, uint64_t n)
 	wp_store_rlx_u64(&cleaned, 0);
 	kill_many(pool, n / 10 + 1);
 	pool_expect_asleep(pool);
-	unsigned threads = entries_of("/proc/self/task"), files = entries_of("/proc/self/fd");
+	unsigned threads = proc_threads(), files = proc_files();
 	uint64_t pages = reserved_pages();
 	struct mallinfo2 heap = mallinfo2();
 	kill_many(pool, n);
@@ -399,8 +388,8 @@ static void kill_without_a_leak(struct wp_pool *pool, uint64_t n)
 	t_assert_u64_eq(wp_load_rlx_u64(&told), s.panicked);
 	t_assert_u64_eq(wp_load_rlx_u64(&cleaned), s.panicked);
 	/* The kernel may show a thread for a moment after it was joined. */
-	pool_until(entries_of("/proc/self/task") == threads);
-	t_assert_u64_eq(entries_of("/proc/self/fd"), files);
+	pool_until(proc_threads() == threads);
+	t_assert_u64_eq(proc_files(), files);
 	struct mallinfo2 after = mallinfo2();
 	t_assert_msg(T_SANITIZED || after.uordblks < heap.uordblks + 65536,
 		"heap grew from %zu to %zu bytes", heap.uordblks, after.uordblks);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* A pool's states, and pools that never come into being; its ends are in pool_shutdown_test.c. */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <pthread.h>
 #include <string.h>
 
 #include "crew.h"
 #include "hooks.h"
 #include "pool.h"
+#include "proc.h"
 #include "t.h"
 
 static wp_atomic_u64 ran;
@@ -139,23 +139,12 @@ T_TEST(lifecycle, refused_from_inside_a_job)
 
 /* ---- pools that fail to start ---- */
 
-static unsigned threads(void)
-{
-	unsigned n = 0;
-	DIR *dir = opendir("/proc/self/task");
-	t_assert(dir != NULL);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 T_TEST(lifecycle, thread_that_cannot_be_started)
 {
 	enum { WORKERS = 16 };
 	/* From now on a sanitizer may have a thread of its own. */
 	pool_destroy(pool_of(1, 8, 4));
-	unsigned before = threads();
+	unsigned before = proc_threads();
 	for (unsigned nth = 1; nth <= WORKERS; nth++)
 		for (unsigned timing = 0; timing < 2; timing++) {
 			struct wp_options o = WP_OPTIONS_INIT;
@@ -166,7 +155,7 @@ T_TEST(lifecycle, thread_that_cannot_be_started)
 			t_assert_int_eq(wp_pool_create(&pool, &o), WP_ENOMEM);
 			t_assert(pool == NULL);
 			/* The kernel may show a thread for a moment after it was joined. */
-			pool_until(threads() <= before);
+			pool_until(proc_threads() <= before);
 		}
 	struct wp_pool *pool = pool_of(WORKERS, 8, 4);
 	t_assert_u64_eq(pool_stats(pool).workers_alive, WORKERS);

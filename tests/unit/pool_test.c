@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A pool's threads, its jobs' surroundings, and waiting for rest. */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -11,25 +10,15 @@
 
 #include "hooks.h"
 #include "pool.h"
+#include "proc.h"
 #include "t.h"
 
 static wp_atomic_u64 ran, cleaned;
 
-static unsigned count_entries(const char *path)
-{
-	unsigned n = 0;
-	DIR *dir = opendir(path);
-	t_assert(dir != NULL);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 /* A joined thread is still listed for a moment. */
 static void expect_threads(unsigned n)
 {
-	pool_until(count_entries("/proc/self/task") <= n);
+	pool_until(proc_threads() <= n);
 }
 
 /* Threads when there is no pool; the first thread of a program may bring others with it. */
@@ -37,7 +26,7 @@ static unsigned threads_without_pool(void)
 {
 	pool_destroy(pool_of(1, 8, 4));
 	wp__os_sleep(50000000);
-	return count_entries("/proc/self/task");
+	return proc_threads();
 }
 
 /* ---- creation ---- */
