@@ -23,15 +23,22 @@ struct scene {
 	wp_job_fn long_fn; /* what is waited for */
 };
 
-/* Long: until the jobs behind it are taken from the worker that holds them. */
-static int long_job(void *payload)
+/* The worker that runs the long job, if it holds jobs behind it and another one waits; or NULL. */
+static struct wp__worker *begin_long_job(struct scene *scene)
 {
-	struct scene *scene = payload;
 	unsigned me = wp_job_current()->worker;
 	struct wp__worker *w = &scene->pool->workers[me];
 	bool held = wp_load_rlx_u32(&w->left) > 0 && me != scene->waiter;
 	wp_store_rlx_u32(&scene->enough, 1);
-	if (!held)
+	return held ? w : NULL;
+}
+
+/* Long: until the jobs behind it are taken from the worker that holds them. */
+static int long_job(void *payload)
+{
+	struct scene *scene = payload;
+	struct wp__worker *w = begin_long_job(scene);
+	if (!w)
 		return 0;
 	/* `left` is its owner's; whoever rescues says so by a bit that the owner takes away. */
 	pool_until(wp_load_rlx_u32(&w->interrupt) & WP__RESCUED);
@@ -112,11 +119,8 @@ static bool is_watched(struct wp__worker *w)
 static int long_one_of_three(void *payload)
 {
 	struct scene *scene = payload;
-	unsigned me = wp_job_current()->worker;
-	struct wp__worker *w = &scene->pool->workers[me];
-	bool held = wp_load_rlx_u32(&w->left) > 0 && me != scene->waiter;
-	wp_store_rlx_u32(&scene->enough, 1);
-	if (!held)
+	struct wp__worker *w = begin_long_job(scene);
+	if (!w)
 		return 0;
 	pool_until(is_watched(w) || (wp_load_rlx_u32(&w->interrupt) & WP__RESCUED));
 	/* As many as there are others: who looks at the lane first has no time for a rescue. */
