@@ -6,6 +6,7 @@
 #include <wpool/clock.h>
 #include <wpool/error.h>
 
+#include "api/arguments.h"
 #include "engine/producer_ctx.h"
 
 int wp_producer_open(struct wp_producer **producer, struct wp_pool *pool)
@@ -14,24 +15,6 @@ int wp_producer_open(struct wp_producer **producer, struct wp_pool *pool)
 		return WP_EINVAL;
 	*producer = NULL;
 	return pool ? wp__producer_open(producer, pool) : WP_EINVAL;
-}
-
-static bool is_job(const struct wp_job *job)
-{
-	return job && job->fn;
-}
-
-/* Also says whether there is a context among them. */
-static bool are_jobs(const struct wp_job *jobs, size_t n, bool *in_ctx)
-{
-	uintptr_t contexts = 0;
-	for (size_t i = 0; i < n; i++) {
-		if (!jobs[i].fn)
-			return false;
-		contexts |= (uintptr_t)jobs[i].ctx;
-	}
-	*in_ctx = contexts != 0;
-	return true;
 }
 
 /* A function of its own so that the job of the fast path below is never in memory. */
@@ -66,7 +49,7 @@ int wp_producer_try_submit(struct wp_producer *producer, const struct wp_job *jo
 int wp_producer_submit_until(
 	struct wp_producer *producer, const struct wp_job *job, uint64_t deadline)
 {
-	if (wp_unlikely(!producer || !is_job(job)))
+	if (wp_unlikely(!producer || !wp__is_job(job)))
 		return WP_EINVAL;
 	if (wp_unlikely(job->ctx != NULL))
 		return wp__producer_submit_in_ctx(producer, job, deadline);
@@ -78,7 +61,7 @@ static ssize_t submit_batch(
 {
 	bool in_ctx;
 	if (!producer || (n && !jobs) || n > PTRDIFF_MAX / sizeof(*jobs) ||
-		!are_jobs(jobs, n, &in_ctx))
+		!wp__are_jobs(jobs, n, &in_ctx))
 		return WP_EINVAL;
 	if (wp_unlikely(in_ctx))
 		return wp__producer_submit_batch_in_ctx(producer, jobs, n, wait);

@@ -4,6 +4,7 @@
 #include <wpool/clock.h>
 #include <wpool/error.h>
 
+#include "api/arguments.h"
 #include "base/alloc.h"
 #include "base/hooks.h"
 #include "base/os.h"
@@ -66,11 +67,6 @@ void wp_queue_destroy(struct wp_queue *q)
 	wp__free(q);
 }
 
-static bool is_job(const struct wp_job *job)
-{
-	return job && job->fn;
-}
-
 /* The rest of a push that came only as far as `step`. */
 static WP_COLD int push_the_rest(
 	struct wp_queue *q, const struct wp_job *job, uint64_t deadline, enum wp__single_step step)
@@ -106,7 +102,7 @@ static int push_some(struct wp_queue *q, const struct wp_job *jobs, size_t n, si
 
 int wp_queue_push(struct wp_queue *q, const struct wp_job *job)
 {
-	if (wp_unlikely(!q || !is_job(job)))
+	if (wp_unlikely(!q || !wp__is_job(job)))
 		return WP_EINVAL;
 	/* Nobody sleeps on a bare queue: no push is told to wake somebody. */
 	if (q->lane.single)
@@ -118,7 +114,7 @@ int wp_queue_push(struct wp_queue *q, const struct wp_job *job)
 
 int wp_queue_push_until(struct wp_queue *q, const struct wp_job *job, uint64_t deadline)
 {
-	if (!q || !is_job(job))
+	if (!q || !wp__is_job(job))
 		return WP_EINVAL;
 	int result = push_until(q, job, deadline);
 	return result == WP_EFULL ? WP_ETIMEDOUT : result;
@@ -126,7 +122,7 @@ int wp_queue_push_until(struct wp_queue *q, const struct wp_job *job, uint64_t d
 
 int wp_queue_try_push(struct wp_queue *q, const struct wp_job *job)
 {
-	if (!q || !is_job(job))
+	if (!q || !wp__is_job(job))
 		return WP_EINVAL;
 	return push_until(q, job, 0);
 }

@@ -6,26 +6,9 @@
 #include <wpool/clock.h>
 #include <wpool/error.h>
 
+#include "api/arguments.h"
 #include "engine/submit.h"
 #include "engine/submit_ctx.h"
-
-static bool is_job(const struct wp_job *job)
-{
-	return job && job->fn;
-}
-
-/* Also says whether there is a context among them. */
-static bool are_jobs(const struct wp_job *jobs, size_t n, bool *in_ctx)
-{
-	uintptr_t contexts = 0;
-	for (size_t i = 0; i < n; i++) {
-		if (!jobs[i].fn)
-			return false;
-		contexts |= (uintptr_t)jobs[i].ctx;
-	}
-	*in_ctx = contexts != 0;
-	return true;
-}
 
 /* A job of its own, so that the fast path's need not lie in memory. */
 static WP_COLD int submit_the_rest(
@@ -49,7 +32,7 @@ int wp_submit(struct wp_pool *pool, wp_job_fn fn, void *payload)
 
 int wp_submit_job(struct wp_pool *pool, const struct wp_job *job)
 {
-	if (!pool || !is_job(job))
+	if (!pool || !wp__is_job(job))
 		return WP_EINVAL;
 	if (wp_unlikely(job->ctx != NULL))
 		return wp__submit_in_ctx(pool, job, WP_FOREVER);
@@ -63,7 +46,7 @@ int wp_try_submit(struct wp_pool *pool, const struct wp_job *job)
 
 int wp_submit_until(struct wp_pool *pool, const struct wp_job *job, uint64_t deadline)
 {
-	if (!pool || !is_job(job))
+	if (!pool || !wp__is_job(job))
 		return WP_EINVAL;
 	if (wp_unlikely(job->ctx != NULL))
 		return wp__submit_in_ctx(pool, job, deadline);
@@ -73,7 +56,8 @@ int wp_submit_until(struct wp_pool *pool, const struct wp_job *job, uint64_t dea
 static ssize_t submit_batch(struct wp_pool *pool, const struct wp_job *jobs, size_t n, bool wait)
 {
 	bool in_ctx;
-	if (!pool || (n && !jobs) || n > PTRDIFF_MAX / sizeof(*jobs) || !are_jobs(jobs, n, &in_ctx))
+	if (!pool || (n && !jobs) || n > PTRDIFF_MAX / sizeof(*jobs) ||
+		!wp__are_jobs(jobs, n, &in_ctx))
 		return WP_EINVAL;
 	if (wp_unlikely(in_ctx))
 		return wp__submit_batch_in_ctx(pool, jobs, n, wait);
@@ -92,7 +76,7 @@ ssize_t wp_try_submit_batch(struct wp_pool *pool, const struct wp_job *jobs, siz
 
 int wp_submit_wait(struct wp_pool *pool, const struct wp_job *job)
 {
-	if (!pool || !is_job(job))
+	if (!pool || !wp__is_job(job))
 		return WP_EINVAL;
 	return wp__submit_wait(pool, job);
 }
