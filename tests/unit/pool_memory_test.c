@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What a pool takes from the heap once it works, nothing, and what it keeps after a burst. */
-#include <errno.h>
-#include <stdlib.h>
 #include <unistd.h>
 
+#include "heap_calls.h"
 #include "pool.h"
 #include "t.h"
 
@@ -12,59 +11,12 @@
 static wp_atomic_u32 counting;
 static wp_atomic_u64 heap_calls;
 
-#if !T_SANITIZED && defined(__GLIBC__)
-#define HEAP_IS_COUNTED 1
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *memory, size_t size);
-void *__libc_memalign(size_t align, size_t size);
-void __libc_free(void *memory);
-
-static void count_call(void)
+#if HEAP_IS_COUNTED
+static void heap_called(void)
 {
 	if (wp_load_rlx_u32(&counting))
 		wp_add_rlx_u64(&heap_calls, 1);
 }
-
-void *malloc(size_t size)
-{
-	count_call();
-	return __libc_malloc(size);
-}
-
-void *calloc(size_t n, size_t size)
-{
-	count_call();
-	return __libc_calloc(n, size);
-}
-
-void *realloc(void *memory, size_t size)
-{
-	count_call();
-	return __libc_realloc(memory, size);
-}
-
-void *aligned_alloc(size_t align, size_t size)
-{
-	count_call();
-	return __libc_memalign(align, size);
-}
-
-int posix_memalign(void **memory, size_t align, size_t size)
-{
-	count_call();
-	*memory = __libc_memalign(align, size);
-	return *memory ? 0 : ENOMEM;
-}
-
-void free(void *memory)
-{
-	count_call();
-	__libc_free(memory);
-}
-#else
-#define HEAP_IS_COUNTED 0
 #endif
 
 static wp_atomic_u64 ran;

@@ -2,8 +2,6 @@
 /* How many segments a queue touches, when it gives pages back, and that it never allocates. */
 #include <wpool/queue.h>
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <wpool/clock.h>
@@ -11,6 +9,7 @@
 
 #include "base/rng.h"
 #include "crew.h"
+#include "heap_calls.h"
 #include "hooks.h"
 #include "lane.h"
 #include "ledger.h"
@@ -20,53 +19,11 @@
 
 static _Thread_local uint64_t heap_calls;
 
-#if !T_SANITIZED && defined(__GLIBC__)
-#define HEAP_IS_COUNTED 1
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *memory, size_t size);
-void *__libc_memalign(size_t align, size_t size);
-void __libc_free(void *memory);
-
-void *malloc(size_t size)
+#if HEAP_IS_COUNTED
+static void heap_called(void)
 {
 	heap_calls++;
-	return __libc_malloc(size);
 }
-
-void *calloc(size_t n, size_t size)
-{
-	heap_calls++;
-	return __libc_calloc(n, size);
-}
-
-void *realloc(void *memory, size_t size)
-{
-	heap_calls++;
-	return __libc_realloc(memory, size);
-}
-
-void *aligned_alloc(size_t align, size_t size)
-{
-	heap_calls++;
-	return __libc_memalign(align, size);
-}
-
-int posix_memalign(void **memory, size_t align, size_t size)
-{
-	heap_calls++;
-	*memory = __libc_memalign(align, size);
-	return *memory ? 0 : ENOMEM;
-}
-
-void free(void *memory)
-{
-	heap_calls++;
-	__libc_free(memory);
-}
-#else
-#define HEAP_IS_COUNTED 0
 #endif
 
 static uint64_t heap_count(void)
