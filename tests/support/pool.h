@@ -17,19 +17,20 @@
 #include "crew.h"
 #include "engine/pool.h"
 #include "engine/rescue.h"
+#include "patience.h"
 #include "t.h"
 
 /* How long anything may take that is bound to happen: a limit for hangs, not a measurement. */
-#define POOL_WATCHDOG_NS UINT64_C(30000000000)
+#define POOL_WATCHDOG_NS PATIENCE_NS
 
 /* Waits, asleep most of the time, until cond is true; fails the test when it never becomes so. */
-#define pool_until(cond)                                                                \
-	do {                                                                            \
-		uint64_t end_ = wp_after_ns(POOL_WATCHDOG_NS);                          \
-		while (!(cond)) {                                                       \
-			t_assert_msg(wp_now_ns() < end_, "never came true: %s", #cond); \
-			wp__os_sleep(50000);                                            \
-		}                                                                       \
+#define pool_until(cond)                                                                        \
+	do {                                                                                    \
+		struct patience patience_ = { 0 };                                              \
+		while (!(cond)) {                                                               \
+			t_assert_msg(!patience_ends(&patience_), "never came true: %s", #cond); \
+			wp__os_sleep(50000);                                                    \
+		}                                                                               \
 	} while (0)
 
 static inline struct wp_pool *pool_make(const struct wp_options *options)

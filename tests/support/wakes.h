@@ -49,15 +49,13 @@ static inline void one_at_a_time(void *arg, unsigned me)
 		int error = p ? wp_producer_submit(p, count_fn, &done)
 			      : wp_submit(s->pool, count_fn, &done);
 		t_assert_int_eq(error, 0);
-		uint64_t end = 0;
+		struct patience patience = { 0 };
 		for (unsigned spins = 1; wp_load_rlx_u64(&done) != r; spins++) {
 			wp_spin_hint();
 			if (spins % 256)
 				continue;
 			wp__os_yield();
-			uint64_t now = wp__os_now_ns();
-			end = end ? end : now + POOL_WATCHDOG_NS;
-			t_assert_msg(now < end, "lost in round %llu, idle %#llx",
+			t_assert_msg(!patience_ends(&patience), "lost in round %llu, idle %#llx",
 				(unsigned long long)r,
 				(unsigned long long)wp__parking_idle(&s->pool->parking));
 		}

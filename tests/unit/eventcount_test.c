@@ -65,15 +65,14 @@ struct ladder {
 	unsigned waiters;
 };
 
+/* Hangs where a notification was lost, until the test's time is over. */
 static void await(struct wp__eventcount *ec, wp_atomic_u64 *word, uint64_t least)
 {
-	uint64_t end = wp__os_now_ns() + UINT64_C(30000000000);
 	if (wp_load_acq_u64(word) >= least)
 		return;
 	uint32_t key = wp__ec_prepare(ec);
 	while (wp_load_acq_u64(word) < least) {
-		int error = wp__ec_wait(ec, key, end);
-		t_assert_msg(error == 0, "a notification was lost");
+		t_assert_int_eq(wp__ec_wait(ec, key, UINT64_MAX), 0);
 		key = wp__ec_again(ec);
 	}
 	wp__ec_leave(ec);

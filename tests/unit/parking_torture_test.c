@@ -11,12 +11,11 @@
 #include "base/rng.h"
 #include "crew.h"
 #include "hooks.h"
+#include "patience.h"
 #include "t.h"
 
 #define SLEEP UINT64_C(1)
 #define ONE   UINT64_C(2)
-
-#define WATCHDOG_NS UINT64_C(30000000000)
 
 struct lot {
 	struct wp__parking parking;
@@ -147,9 +146,9 @@ static bool all_asleep(struct lot *lot)
 
 static void await_sleep(struct lot *lot)
 {
-	uint64_t end = wp__os_now_ns() + WATCHDOG_NS;
+	struct patience patience = { 0 };
 	while (any_left(lot) || !all_asleep(lot)) {
-		t_assert_msg(wp__os_now_ns() < end, "idle %#llx, tail %llu, head %llu",
+		t_assert_msg(!patience_ends(&patience), "idle %#llx, tail %llu, head %llu",
 			(unsigned long long)wp__parking_idle(&lot->parking),
 			(unsigned long long)wp_load_rlx_u64(&lot->tail),
 			(unsigned long long)wp_load_rlx_u64(&lot->head));
