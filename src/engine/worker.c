@@ -346,13 +346,16 @@ static bool is_one_too_many(struct wp__worker *w, const struct wp__claim *claim)
 	return ++w->calm >= enough;
 }
 
-/* Rises fast and falls slowly: to believe costly jobs cheap is the worse mistake. */
+/*
+ * Rises fast and falls slowly: to believe costly jobs cheap is the worse mistake, and one in 100
+ * that is long must not be forgotten before the next one comes.
+ */
 static void learn_cost(struct wp__worker *w, uint64_t cost)
 {
 	if (cost > w->cost)
 		w->cost += (cost - w->cost) / 2;
 	else
-		w->cost -= (w->cost - cost + 7) / 8;
+		w->cost -= (w->cost - cost + 63) / 64;
 }
 
 static void handle_claim(struct wp__worker *w, const struct wp__claim *claim)
