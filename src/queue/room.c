@@ -74,12 +74,12 @@ static int sleep_once(struct wp__segqueue *q, struct wait *wait)
 	if (room_after(q, wait->ticket ? *wait->ticket : tail & WP__POSITION, head) > 0)
 		return 0;
 	uint64_t until = wait->deadline;
-	if (wait->patience) {
+	if (wait->patience)
 		until = wp_min_u64(until, wp__os_now_ns() + wait->patience);
+	/* Not after wake-ups: any number may come while others keep taking the room. */
+	if (wp__os_futex_wait(&q->room.epoch, epoch, until) != 0)
 		wait->patience *= 2;
-	}
-	(void)wp__os_futex_wait(&q->room.epoch, epoch, until);
-	/* By the clock: wake-ups may keep coming while others keep taking the room. */
+	/* By the clock, for the same reason. */
 	if (wait->deadline != UINT64_MAX && wp__os_now_ns() >= wait->deadline)
 		return WP_ETIMEDOUT;
 	return WP_EFULL;

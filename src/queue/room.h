@@ -27,7 +27,7 @@
  *
  * Where consumers may disappear with room made and nobody woken (a worker that runs a job for
  * longer than it thought), the lane is given a `patience`: a sleeper looks by itself after that
- * time, then after twice that time, and so on.
+ * time, then after twice that time, and so on. Being woken in vain does not make it more patient.
  *
  * Giving up. A producer may be told to stop waiting: by a word that somebody sets before he wakes
  * everybody. The producer looks at the word after it has read the epoch: either it sees it set, or

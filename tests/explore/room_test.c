@@ -191,6 +191,36 @@ EXPLORE_TEST(room_patience, .setup = full_and_patient, .body = { push_2, consume
 	.check = lab_drain_and_end, .no_leaks = true);
 
 /*
+ * ---- woken in vain, again and again: what is left to the patience is not later for it. Time jumps
+ * only when nobody can run, so what the producer waits is its sleep ----
+ */
+
+#define PATIENCE_NS UINT64_C(1000)
+
+static wp_atomic_u64 claimed_at;
+
+static void push_after_the_claim(void)
+{
+	lab_must_push(2);
+	explore_assert(wp__os_now_ns() <= wp_load_rlx_u64(&claimed_at) + 4 * PATIENCE_NS);
+}
+
+static void wake_in_vain_then_claim(void)
+{
+	for (unsigned i = 0; i < 8; i++) {
+		wp__os_sleep(PATIENCE_NS / 4);
+		wp__room_wake(&lab_queue, UINT32_MAX);
+	}
+	wp__os_sleep(PATIENCE_NS / 4);
+	wp_store_rlx_u64(&claimed_at, wp__os_now_ns());
+	consume_one_and_forget();
+}
+
+EXPLORE_TEST(room_patience_stays, .setup = full_and_patient,
+	.body = { push_after_the_claim, wake_in_vain_then_claim }, .check = lab_drain_and_end,
+	.no_leaks = true, .timeouts = -1, .stale = -1, .weak_failures = -1, .spurious = -1);
+
+/*
  * ---- woken a few at a time: without patience, which would make up for a lost wake-up. With a
  * wake_room of three of four, only the claim that empties the lane wakes the second in the end ----
  */
