@@ -238,11 +238,15 @@ static void set_near(struct wp__segqueue *q, uint64_t position, uint64_t limit)
 
 /* ---- push ---- */
 
-/* Takes up to n tickets below limit, all or fewer. 0 and *taken, or WP_EFULL, WP_ECLOSED. */
+/*
+ * Takes up to n tickets below limit, all or fewer. 0 and *taken, or WP_EFULL, WP_ECLOSED. A lane
+ * that is found full was so when its head was read: tail, read before it, has only grown since.
+ */
 static int take_exact(struct wp__segqueue *q, size_t n, uint64_t *tail_out, size_t *taken)
 {
-	uint64_t tail = wp_load_rlx_u64(&q->tail);
 	for (;;) {
+		/* [Q4] acq: keeps the load of head behind it; pairs with nobody */
+		uint64_t tail = wp_load_acq_u64(&q->tail);
 		if (tail & WP__TAIL_CLOSED)
 			return WP_ECLOSED;
 		uint64_t position = tail & WP__POSITION;
@@ -253,14 +257,8 @@ static int take_exact(struct wp__segqueue *q, size_t n, uint64_t *tail_out, size
 			set_near(q, position, limit);
 			room = wp__span(position, limit) / (int64_t)WP__TICKET_ONE;
 		}
-		if (room <= 0) {
-			/* Full only if this tail still stands: head was read after it. */
-			uint64_t now = wp_load_rlx_u64(&q->tail);
-			if (now == tail)
-				return WP_EFULL;
-			tail = now;
-			continue;
-		}
+		if (room <= 0)
+			return WP_EFULL;
 		size_t k = wp_min_u64(n, (uint64_t)room);
 		WP_POINT("Q1");
 		/* Relaxed: a ticket carries no data. */

@@ -153,13 +153,13 @@ static void third_of_three(void)
 	run(2, 2);
 }
 
-static void check(void)
+static void check_history(bool weak)
 {
 	while (make_call(THREADS, POP_MANY)->count)
 		;
 	history.capacity = capacity;
 	history.segment_size = segment_size;
-	history.weak = true;
+	history.weak = weak;
 	for (uint32_t t = 0; t <= THREADS; t++)
 		for (uint32_t i = 0; i < noted[t]; i++)
 			history.op[history.ops++] = notes[t][i];
@@ -168,9 +168,24 @@ static void check(void)
 	wp__segqueue_fini(&queue);
 }
 
+static void check(void)
+{
+	check_history(true);
+}
+
 EXPLORE_TEST(lin_2_threads, .setup = two_threads, .body = { first_of_two, second_of_two },
 	.check = check, .no_leaks = true);
 
 EXPLORE_TEST(lin_3_threads, .setup = three_threads,
 	.body = { first_of_three, second_of_three, third_of_three }, .check = check,
 	.no_leaks = true);
+
+/* Where loads read what stands there, each answer is right at a moment of its call. */
+static void check_moments(void)
+{
+	check_history(false);
+}
+
+EXPLORE_TEST(lin_3_threads_in_order, .setup = three_threads,
+	.body = { first_of_three, second_of_three, third_of_three }, .check = check_moments,
+	.no_leaks = true, .stale = -1);
