@@ -71,7 +71,7 @@ static void share(struct pool_run *pool, uint64_t id, uint64_t end)
 
 static void run(const struct bench_params *params, struct bench_sample *sample)
 {
-	double bare_ns = task_bare_ns(&task_cpu, params->brief);
+	double bare_ns = task_run_bare_ns(&task_cpu, params);
 	struct bench_params p = *params;
 	struct bounded_run run = {
 		.pool = { .workload = "backpressure", .p = &p, .share = share },

@@ -2,12 +2,14 @@
 #include "task.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #ifdef BENCH_HAVE_NETTLE
 #include <nettle/sha2.h>
 #endif
 
+#include "crew.h"
 #include "tally.h"
 
 #define STEPS    100000u
@@ -17,6 +19,8 @@
 /* Enough for a figure, and not longer than 50 ms. */
 #define BARE_NS       50000000u
 #define BARE_BRIEF_NS 3000000u
+/* More CPUs than this tell nothing new. */
+#define BARE_THREADS  256u
 
 /* Aligned as in peers/peer_tally.c, so that two builds take the same time for it. */
 __attribute__((aligned(64))) static int cpu_job(void *payload)
@@ -116,23 +120,51 @@ static int sha256_job(void *payload)
 const struct task task_sha256 = { .fn = sha256_job };
 #endif
 
-double task_bare_ns(const struct task *task, bool brief)
-{
-	/* Volatile: the compiler must not see which function it is, as a pool does not. */
-	int (*volatile hidden)(void *) = task->fn;
-	uint64_t begin, now, limit = brief ? BARE_BRIEF_NS : BARE_NS, jobs = 0;
+struct bare {
+	int (*fn)(void *payload);
+	uint64_t limit_ns;
+	_Atomic uint64_t ids;
+	double jobs_per_ns[BARE_THREADS];
+};
 
-	tally_begin(1);
-	begin = bench_now_ns();
+static void run_bare(struct crew_member *me)
+{
+	struct bare *bare = me->shared;
+	/* Volatile: the compiler must not see which function it is, as a pool does not. */
+	int (*volatile hidden)(void *) = bare->fn;
+	uint64_t now, jobs = 0;
+
 	do {
-		for (unsigned i = 0; i < SLOW_ONE; i++)
-			if (hidden(tally_payload(++jobs)) != 0)
+		uint64_t id = atomic_fetch_add_explicit(&bare->ids, SLOW_ONE, memory_order_relaxed);
+
+		for (unsigned i = 1; i <= SLOW_ONE; i++)
+			if (hidden(tally_payload(id + i)) != 0)
 				bench_die("a job failed");
+		jobs += SLOW_ONE;
 		now = bench_now_ns();
-	} while (now - begin < limit);
-	tally_check("bare job", jobs);
-	tally_mine = NULL;
-	return (double)(now - begin) / (double)jobs;
+	} while (now - me->begin_ns < bare->limit_ns);
+	bare->jobs_per_ns[me->index] = (double)jobs / (double)(now - me->begin_ns);
+}
+
+double task_bare_ns(const struct task *task, unsigned threads, bool brief)
+{
+	struct bare bare = { .fn = task->fn, .limit_ns = brief ? BARE_BRIEF_NS : BARE_NS };
+	double jobs_per_ns = 0;
+	struct crew crew;
+
+	if (threads > BARE_THREADS)
+		threads = BARE_THREADS;
+	tally_begin(threads);
+	crew_init(&crew, threads);
+	for (unsigned i = 0; i < threads; i++)
+		crew_add_producer(&crew, run_bare, &bare, i, -1);
+	crew_open(&crew);
+	crew_join(&crew);
+	crew_fini(&crew);
+	tally_check("bare job", atomic_load_explicit(&bare.ids, memory_order_relaxed));
+	for (unsigned i = 0; i < threads; i++)
+		jobs_per_ns += bare.jobs_per_ns[i];
+	return threads / jobs_per_ns;
 }
 
 static uint64_t thread_cpu_ns(void)

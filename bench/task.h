@@ -33,8 +33,11 @@ extern const struct task task_mixed;
 extern const struct task task_sha256;
 #endif
 
-/* ns per job when one thread calls them in a loop. Ends the tally of the calling thread. */
-double task_bare_ns(const struct task *task, bool brief);
+/*
+ * ns per job of each of so many threads that call them in a loop at the same time: two CPUs at work
+ * are often slower than one is, whoever gives them the work.
+ */
+double task_bare_ns(const struct task *task, unsigned threads, bool brief);
 
 /* Burns CPU time of the calling thread, by its own clock, until `ns` of it have been used. */
 void task_burn_ns(uint64_t ns);

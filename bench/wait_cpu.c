@@ -26,7 +26,7 @@ static void share(struct pool_run *run, uint64_t id, uint64_t end)
 static void run(const struct bench_params *p, struct bench_sample *sample)
 {
 	struct pool_run pool = { .workload = "wait_cpu", .p = p, .share = share };
-	double bare_ns = task_bare_ns(&task_cpu, p->brief), ns;
+	double bare_ns = task_bare_ns(&task_cpu, 1, p->brief), ns;
 
 	pool_run(&pool, sample);
 	ns = sample->wall_ns / (double)sample->jobs;
