@@ -19,6 +19,7 @@ TOOL = os.path.join(TREE, 'tools', 'bench-quota')
 LIMIT_S = 600
 
 sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(TOOL))  # as when it is run
 _loader = importlib.machinery.SourceFileLoader('bench_quota', TOOL)
 tool = importlib.util.module_from_spec(importlib.util.spec_from_loader('bench_quota', _loader))
 _loader.exec_module(tool)
