@@ -407,3 +407,53 @@ T_TEST(pool_nested, two_pools_wait_for_each_other)
 	pool_end(pools[0]);
 	pool_end(pools[1]);
 }
+
+/* ---- room for a job whose batch is not done ---- */
+
+static struct gate filling;
+
+static int submits_to_the_full(void *payload)
+{
+	gate_fn(&filling);
+	t_assert_int_eq(wp_submit(the_pool, count_fn, &ran), 0);
+	wp_add_rlx_u64(payload, 1);
+	return 0;
+}
+
+/* Until the pool is full; how many it took. */
+static uint64_t fill(struct wp_pool *pool)
+{
+	struct wp_job job = { .fn = count_fn, .payload = &ran };
+	uint64_t n = 0;
+	while (wp_try_submit(pool, &job) == 0)
+		n++;
+	return n;
+}
+
+/* The worker holds more of the batch, and there is more in the lane, when the job makes room. */
+T_TEST(pool_nested, room_is_made_with_a_batch_at_hand)
+{
+	struct wp_options o = WP_OPTIONS_INIT;
+	struct wp_job batch[8];
+	o.workers = 1;
+	o.capacity = 8;
+	o.batch_ns = 1000000000; /* whatever jobs cost, they are claimed together */
+	the_pool = pool_make(&o);
+	for (unsigned i = 0; i < 1000; i++) /* until the worker believes it */
+		t_assert_int_eq(wp_submit(the_pool, count_fn, &ran), 0);
+	for (unsigned i = 1; i < 8; i++)
+		batch[i] = (struct wp_job){ .fn = count_fn, .payload = &ran };
+	for (unsigned round = 0; round < 20; round++) {
+		filling = (struct gate){ 0 };
+		pool_wait(the_pool);
+		wp_store_rlx_u64(&ran, 0);
+		batch[0] = (struct wp_job){ .fn = submits_to_the_full, .payload = &ran };
+		t_assert_int_eq(wp_submit_batch(the_pool, batch, 8), 8);
+		pool_until(wp_load_acq_u32(&filling.entered));
+		uint64_t filled = fill(the_pool);
+		gate_open(&filling);
+		pool_wait(the_pool);
+		t_assert_u64_eq(wp_load_rlx_u64(&ran), 8 + filled + 1);
+	}
+	pool_end(the_pool);
+}
