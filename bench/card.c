@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -124,6 +125,18 @@ static void look_at_build(struct card *card)
 	copy(card->revision, BENCH_REVISION);
 }
 
+/* Of this process, and of the children in which some workloads run. */
+static uint64_t own_cpu_ns(void)
+{
+	struct rusage children;
+	uint64_t us = 0;
+
+	if (getrusage(RUSAGE_CHILDREN, &children) == 0)
+		us = (uint64_t)(children.ru_utime.tv_sec + children.ru_stime.tv_sec) * 1000000 +
+		     (uint64_t)(children.ru_utime.tv_usec + children.ru_stime.tv_usec);
+	return bench_cpu_ns() + us * 1000;
+}
+
 void card_begin(struct card *card, bool pinned)
 {
 	time_t now = time(NULL);
@@ -142,14 +155,14 @@ void card_begin(struct card *card, bool pinned)
 	card->disturbed = card->others_before > OTHERS_MAX;
 	card->others_during = card->stolen_during = -1;
 	procfs_machine(&card->machine_begin);
-	card->cpu_begin_ns = bench_cpu_ns();
+	card->cpu_begin_ns = own_cpu_ns();
 	card->begin_ns = bench_now_ns();
 }
 
 void card_end(struct card *card)
 {
 	double seconds = (double)(bench_now_ns() - card->begin_ns) / 1e9;
-	double own = (double)(bench_cpu_ns() - card->cpu_begin_ns) / 1e9;
+	double own = (double)(own_cpu_ns() - card->cpu_begin_ns) / 1e9;
 	struct procfs_machine now;
 	double others;
 
