@@ -34,8 +34,9 @@
  * blocking push that read it in time but was preempted until the lane had filled up owns a ticket
  * beyond the limit: it waits, with its ticket, until head has come close enough, or the lane is
  * closed (whoever empties it may be waiting for this thread to end; there are spare directory
- * entries). try_push, timed
- * push and push_some always use the compare-and-swap, so a refusal is exact and undoes nothing.
+ * entries). try_push, timed push and push_some always use the compare-and-swap, so a refusal is
+ * exact and undoes nothing. The common case of a push by fetch-add is in push.h; producers that
+ * push at the same moment take turns (turns.h).
  *
  * Invariants.      head <= tail                       (as tickets)
  *                  published - claimed <= capacity    (until the close)
